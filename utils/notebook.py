@@ -47,7 +47,7 @@ def execute(path: Path, on_cell=None, keep_going: bool = False, extra_source: st
     if extra_source:
         notebook.cells.append(nbformat.v4.new_code_cell(extra_source))
     client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", allow_errors=keep_going,
-                            record_timing=True, resources={"metadata": {"path": str(path.parent)}})
+                            record_timing=True, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}})
     if on_cell:
         client.on_cell_complete = lambda cell, cell_index: on_cell(cell, cell_index)
     try:
@@ -69,9 +69,7 @@ def clean(notebook) -> None:
         cell.metadata = {**({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}),
                          **({"jupyter": {"source_hidden": True}} if hidden else {})}
         for output in cell.get("outputs", []):
-            if output.output_type == "stream":
-                output.text = re.sub(r"^.*\r(?=[^\n])", "", output.text, flags=re.MULTILINE)
-            elif "data" in output:
+            if "data" in output:
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
 
 

@@ -1,0 +1,90 @@
+"""Notebook runner, scoreboard and sweep on small notebooks: storing, interruption, comparison, claims read back."""
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from utils import cards, notebook, scoreboard
+from utils.settings import CourseError
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebook, "ROOT", tmp_path)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/sanitize.cfg").write_text((cards.course_folder("seeds").parent / "tests/sanitize.cfg").read_text())
+    return tmp_path / "36_melange.ipynb"
+
+
+def make(path, *sources):
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# A"), *(new_code_cell(source) for source in sources)]), path)
+
+
+CLOCK = "import time; print(f'exact 3, ≈{time.time()}s')"
+
+
+def test_an_unchanged_notebook_stays_the_same_file(path):
+    make(path, CLOCK)
+    assert notebook.store(path, notebook.execute(path))
+    first = path.read_bytes()
+    assert not notebook.store(path, notebook.execute(path)) and path.read_bytes() == first
+    assert notebook.store(path, notebook.execute(path), fresh=True) and path.read_bytes() != first
+    stored = nbformat.read(path, as_version=4)
+    assert [cell.id for cell in stored.cells] == ["cell-01", "cell-02"] and stored.cells[1].execution_count == 1
+    assert dict(stored.cells[1].metadata) == {} and set(stored.metadata) == {"kernelspec", "language_info"}
+
+
+def test_a_changed_exact_number_is_stored(path):
+    make(path, "print('exact', 3)")
+    notebook.store(path, notebook.execute(path))
+    changed = notebook.execute(path)
+    changed.cells[1].outputs[0].text = "exact 4\n"
+    assert notebook.store(path, changed) and "exact 4" in path.read_text()
+
+
+def test_a_failing_notebook_is_left_as_it_was(path):
+    make(path, "1 / 0")
+    before = path.read_bytes()
+    with pytest.raises(CourseError, match="(?s)36_melange.ipynb failed and was left as it was.*ZeroDivisionError"):
+        notebook.store(path, notebook.execute(path))
+    assert path.read_bytes() == before and list(path.parent.glob("*.tmp")) == []
+
+
+def test_an_interruption_while_writing_leaves_the_old_file(path, monkeypatch):
+    make(path, "print(1)")
+    done, before = notebook.execute(path), path.read_bytes()
+    monkeypatch.setattr(notebook.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        notebook.store(path, done)
+    assert path.read_bytes() == before
+
+
+def test_progress_bars_are_stored_as_their_last_line(path):
+    make(path, "from utils import progress\nfor _ in progress(range(3), 'training'): pass")
+    notebook.store(path, notebook.execute(path))
+    text = nbformat.read(path, as_version=4).cells[1].outputs[0].text
+    assert text.startswith("training 3/3 |") and "\r" not in text and "≈" in text
+
+
+def test_an_unknown_or_planned_lesson_has_no_notebook(monkeypatch, tmp_path):
+    with pytest.raises(CourseError, match="there is no lesson 99"):
+        notebook.find(99)
+    monkeypatch.setattr(notebook, "course_folder", lambda name: tmp_path)
+    with pytest.raises(CourseError, match="it is planned"):
+        notebook.find(36)
+
+
+def test_claims_are_read_back_from_outputs():
+    cell = new_code_cell("", outputs=[
+        new_output("stream", text="✔ saves = ≈0.75 (holds >= 0.5) · reproduced\nx\n✔ small = ≈1.2e-06 (holds <= 1e-5) · reproduced\n"),
+        new_output("error", ename="ClaimFailed", evalue="✘ fast = ≈-3 (holds > 0). Measured: a. Look", traceback=[])])
+    done = new_notebook(cells=[cell])
+    assert scoreboard.claim_values(done) == {"saves": 0.75, "small": 1.2e-06, "fast": -3.0}
+    assert scoreboard.errors(done) == ["cell 1: ClaimFailed: ✘ fast = ≈-3 (holds > 0). Measured: a. Look"]
+
+
+def test_the_readme_keeps_its_text_around_the_board():
+    text = f"before {scoreboard.BEGIN} old {scoreboard.END} after"
+    assert scoreboard.renewed(text).startswith("before ") and scoreboard.renewed(text).endswith(" after")
+    assert " old " not in scoreboard.renewed(text)
+    with pytest.raises(CourseError, match="has lost the comments"):
+        scoreboard.renewed("no marks")
