@@ -1,6 +1,7 @@
 # Faster, Cheaper: every target, described by `make help`.
 PYTHON ?= python3
 BIN := .venv/bin
+FIRST := notebooks/0_foundations/00_start_here.ipynb
 need_nn = @test -n "$(NN)" || { echo "which lesson? For example: make $@ NN=36"; exit 2; }
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ help: ## say what each target does
 	@touch $@
 
 lab: .venv/installed ## open the course in JupyterLab (prints the URL when there is no browser); LAB_ARGS adds options
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS) notebooks/0_foundations/00_start_here.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --LabApp.default_url=/lab/tree/$(FIRST) $(LAB_ARGS)
 
 test: .venv/installed ## run everything: unit tests, the contract of cards and notebooks, every notebook
 	$(BIN)/python -m pytest

@@ -14,7 +14,7 @@ from nbclient.exceptions import CellExecutionError
 
 from utils import cards
 from utils.progress import progress
-from utils.settings import ROOT, CourseError, course_folder
+from utils.settings import ROOT, CourseError, course_folder, course_seed
 
 CELL_SECONDS = 300
 
@@ -110,6 +110,8 @@ def store(path: Path, notebook, fresh: bool = False) -> bool:
 
 def run(number: int, fresh: bool = False) -> None:
     """Execute lesson `number` from a fresh kernel and store its clean outputs, saying what was done."""
+    if course_seed():
+        raise CourseError("stored outputs are those of the default seed: unset COURSE_SEED, or use `make sweep` to try seeds")
     path = find(number)
     cells = len(nbformat.read(path, as_version=4).cells)
     with progress(description=path.stem, total=cells) as bar:
