@@ -55,9 +55,10 @@ class Race:
 def compare(*functions, names: list[str] | None = None, rounds: int = 9, min_seconds: float = 0.01) -> Race:
     """Time zero-argument `functions` against each other: warm up, then `rounds` rounds in which each runs once in turn.
 
-    Every measurement repeats its call until about `min_seconds` pass (`torch.utils.benchmark.Timer`). The order
-    rotates from round to round. `names` default to the functions' names. Raises ValueError for fewer than two
-    functions or for names that are not one per function and distinct.
+    Every measurement repeats its call until about `min_seconds` pass (`torch.utils.benchmark.Timer`, which makes two
+    untimed calls first: allow 3 * (rounds + 2) calls of a slow function, and let each call leave its inputs as it found
+    them). The order rotates from round to round. `names` default to the functions' names. Raises ValueError for fewer
+    than two functions or for names that are not one per function and distinct.
     """
     names = names or [function.__name__ for function in functions]
     if len(functions) < 2 or len(names) != len(functions) or len(set(names)) != len(names):
@@ -93,19 +94,26 @@ def count_flops(function, *args, **kwargs) -> int:
 def nbytes(thing) -> int:
     """Bytes held by a tensor, array, `nn.Module` (parameters and buffers), `transformers` cache, or a nest of these.
 
-    A tensor met twice counts once (tied weights). Raises TypeError for anything else.
+    A tensor met twice counts once (tied weights); tensors on the meta device count what they would hold. Raises
+    TypeError for anything else.
     """
     seen: dict[int, int] = {}
+    states = ("keys", "values", "_quantized_keys", "_quantized_values", "conv_states", "recurrent_states")
 
     def visit(item):
         if isinstance(item, torch.Tensor):
-            seen[item.data_ptr()] = item.nbytes
+            key = item.data_ptr() or id(item)
+            seen[key] = max(seen.get(key, 0), item.nbytes)
         elif isinstance(item, np.ndarray):
             seen[item.ctypes.data] = item.nbytes
         elif isinstance(item, torch.nn.Module):
             visit([*item.parameters(), *item.buffers()])
         elif hasattr(item, "layers"):
-            visit([(layer.keys, layer.values) for layer in item.layers if layer.keys is not None])
+            held = [getattr(layer, name, None) for layer in item.layers for name in states]
+            parts = [part for state in held for part in (state.values() if isinstance(state, dict) else [state])]
+            visit([part for part in parts if part is not None])
+        elif hasattr(item, "self_attention_cache"):
+            visit([item.self_attention_cache, item.cross_attention_cache])
         elif isinstance(item, dict):
             visit(list(item.values()))
         elif isinstance(item, (list, tuple)):

@@ -1,0 +1,98 @@
+"""Makes data/ from the recipes: `python -m utils.build [NAME ...]`; `--check` compares what is there with the manifest."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+
+import torch
+
+from utils import models
+from utils.settings import CourseError, course_folder
+
+OURS = ("MANIFEST.json", "README.md")  # in data/ itself, written by hand or by this module
+
+
+def build(name: str) -> float:
+    """Run the recipe `name` in a temporary folder, put the result in place of data/`name`, and renew the manifest.
+
+    Returns the seconds it took. If the recipe fails or is interrupted, data/ stays as it was. Raises CourseError for an
+    unknown name, or for a recipe that makes no file or a file over 4 MB.
+    """
+    if name not in models.RECIPES:
+        raise CourseError(f"there is no recipe {name!r}; the recipes are: {', '.join(models.RECIPES)}")
+    data = course_folder("data")
+    new, old = data / f"{name}.new.tmp" / name, data / f"{name}.old.tmp"
+    for leftover in (new.parent, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        torch.set_num_threads(1)
+        start = time.perf_counter()
+        models.RECIPES[name](new)
+        seconds = time.perf_counter() - start
+        made = sorted(path for path in new.rglob("*") if path.is_file())
+        if not made:
+            raise CourseError(f"the recipe {name!r} made no file")
+        if large := [path.name for path in made if path.stat().st_size > 4e6]:
+            raise CourseError(f"the recipe {name!r} made {large[0]} of more than 4 MB, too large to ship")
+        listed = models.manifest() if (data / "MANIFEST.json").exists() else {}
+        listed = {path: entry for path, entry in listed.items() if entry["recipe"] in models.RECIPES and entry["recipe"] != name}
+        listed |= {f"{name}/{path.relative_to(new).as_posix()}": {
+            "sha256": models.sha256(path), "recipe": name, "seconds": round(seconds)} for path in made}
+        (data / "MANIFEST.tmp").write_text(json.dumps(dict(sorted(listed.items())), indent=1) + "\n")
+        if (data / name).exists():
+            (data / name).rename(old)
+        new.rename(data / name)
+        os.replace(data / "MANIFEST.tmp", data / "MANIFEST.json")
+    finally:
+        if old.exists() and not (data / name).exists():
+            old.rename(data / name)
+        for leftover in (new.parent, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+    return seconds
+
+
+def check() -> list[str]:
+    """What is wrong with data/: one line per file that is missing, altered or unlisted, and per recipe without output."""
+    data, listed = course_folder("data"), models.manifest()
+    problems = []
+    for path, entry in listed.items():
+        if entry["recipe"] not in models.RECIPES:
+            problems.append(f"data/{path}: listed as made by {entry['recipe']}, which is no recipe")
+        elif not (data / path).is_file():
+            problems.append(f"data/{path}: missing")
+        elif models.sha256(data / path) != entry["sha256"]:
+            problems.append(f"data/{path}: altered (its SHA-256 is not the listed one)")
+    present = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
+    problems += [f"data/{path}: no recipe made this file" for path in sorted(present - set(listed) - set(OURS))]
+    made = {entry["recipe"] for entry in listed.values()}
+    return problems + [f"data/{name}: not built yet" for name in models.RECIPES if name not in made]
+
+
+def main() -> int:
+    """Command line of `make data` and `make data-check`; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m utils.build", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="recipes to run; all when none is given")
+    parser.add_argument("--check", action="store_true", help="compare data/ with its manifest, build nothing")
+    arguments = parser.parse_args()
+    try:
+        if arguments.check:
+            problems = check()
+            print("\n".join(problems) or f"data/ holds the {len(models.manifest())} files that its manifest lists.")
+            return 1 if problems else 0
+        if unknown := [name for name in arguments.names if name not in models.RECIPES]:
+            raise CourseError(f"there is no recipe {unknown[0]!r}; the recipes are: {', '.join(models.RECIPES)}")
+        for name in arguments.names or models.RECIPES:
+            print(f"data/{name}: built in {build(name):.0f} s")
+        return 0
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The seeded toy worlds that several lessons share, one module each."""
