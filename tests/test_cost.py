@@ -25,6 +25,7 @@ def test_bytes_count_shared_tensors_once():
     both = torch.zeros(2, 8)
     assert cost.nbytes([both[0], both[1]]) == 64
     assert cost.nbytes({"a": np.zeros(3), "b": (torch.zeros(2),)}) == 24 + 8
+    assert cost.nbytes(torch.nn.Linear(8, 4, device="meta")) == 4 * (8 * 4 + 4), "the meta device holds no data, but has sizes"
     with pytest.raises(TypeError, match="not str"):
         cost.nbytes(["text"])
 

@@ -19,21 +19,23 @@ OURS = ("MANIFEST.json", "README.md")  # in data/ itself, written by hand or by 
 def build(name: str) -> float:
     """Run the recipe `name` in a temporary folder, put the result in place of data/`name`, and renew the manifest.
 
-    Returns the seconds it took. If the recipe fails or is interrupted, data/ stays as it was. Raises CourseError for an
+    Returns the CPU seconds it took. If the recipe fails or is interrupted, data/ stays as it was. Raises CourseError for an
     unknown name, or for a recipe that makes no file or a file over 4 MB.
     """
     if name not in models.RECIPES:
         raise CourseError(f"there is no recipe {name!r}; the recipes are: {', '.join(models.RECIPES)}")
     data = course_folder("data")
-    new, old = data / f"{name}.new.tmp" / name, data / f"{name}.old.tmp"
-    for leftover in (new.parent, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    new, old, done = data / f"{name}.new.tmp" / name, data / f"{name}.old.tmp", False
+    if old.exists():  # an earlier build was killed before it was done
+        shutil.rmtree(data / name, ignore_errors=True)
+        old.rename(data / name)
+    shutil.rmtree(new.parent, ignore_errors=True)
     new.mkdir(parents=True)
     try:
         torch.set_num_threads(1)
-        start = time.perf_counter()
+        start = time.process_time()
         models.RECIPES[name](new)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         made = sorted(path for path in new.rglob("*") if path.is_file())
         if not made:
             raise CourseError(f"the recipe {name!r} made no file")
@@ -41,6 +43,8 @@ def build(name: str) -> float:
             raise CourseError(f"the recipe {name!r} made {large[0]} of more than 4 MB, too large to ship")
         listed = models.manifest() if (data / "MANIFEST.json").exists() else {}
         listed = {path: entry for path, entry in listed.items() if entry["recipe"] in models.RECIPES and entry["recipe"] != name}
+        for path in made:
+            path.chmod(0o644)
         listed |= {f"{name}/{path.relative_to(new).as_posix()}": {
             "sha256": models.sha256(path), "recipe": name, "seconds": round(seconds)} for path in made}
         (data / "MANIFEST.tmp").write_text(json.dumps(dict(sorted(listed.items())), indent=1) + "\n")
@@ -48,8 +52,10 @@ def build(name: str) -> float:
             (data / name).rename(old)
         new.rename(data / name)
         os.replace(data / "MANIFEST.tmp", data / "MANIFEST.json")
+        done = True
     finally:
-        if old.exists() and not (data / name).exists():
+        if old.exists() and not done:
+            shutil.rmtree(data / name, ignore_errors=True)
             old.rename(data / name)
         for leftover in (new.parent, old):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -87,11 +93,14 @@ def main() -> int:
         if unknown := [name for name in arguments.names if name not in models.RECIPES]:
             raise CourseError(f"there is no recipe {unknown[0]!r}; the recipes are: {', '.join(models.RECIPES)}")
         for name in arguments.names or models.RECIPES:
-            print(f"data/{name}: built in {build(name):.0f} s")
+            print(f"data/{name}: built in {build(name):.0f} CPU seconds")
         return 0
     except CourseError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was not finished is as it was before", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Measuring cost: interleaved timing, FLOPs, bytes, and a ledger from tokens and FLOPs to joules and dollars."""
 from __future__ import annotations
 
+import timeit
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +23,7 @@ class Constant:
 H100_FLOPS = Constant(989e12, "FLOP/s", "NVIDIA H100 SXM data sheet, dense BF16 peak")
 H100_BANDWIDTH = Constant(3.35e12, "B/s", "NVIDIA H100 SXM data sheet, HBM3")
 H100_POWER = Constant(700.0, "W", "NVIDIA H100 SXM data sheet, maximum thermal design power")
-H100_PRICE = Constant(7.516, "$/h", "on-demand price per H100 used by the Mélange experiments (arXiv 2404.14527)")
+H100_PRICE = Constant(7.516, "$/h", "assumption that fits the single-type costs which Mélange charts (arXiv 2404.14527)")
 UTILISATION = Constant(0.40, "of peak FLOP/s", "assumption; PaLM trained at 46 % model FLOPs utilisation (arXiv 2204.02311)")
 ELECTRICITY = Constant(0.08, "$/kWh", "assumption, the order of US industrial prices (EIA Electric Power Monthly, 2024)")
 
@@ -55,21 +56,21 @@ class Race:
 def compare(*functions, names: list[str] | None = None, rounds: int = 9, min_seconds: float = 0.01) -> Race:
     """Time zero-argument `functions` against each other: warm up, then `rounds` rounds in which each runs once in turn.
 
-    Every measurement repeats its call until about `min_seconds` pass (`torch.utils.benchmark.Timer`, which makes two
-    untimed calls first: allow 3 * (rounds + 2) calls of a slow function, and let each call leave its inputs as it found
-    them). The order rotates from round to round. `names` default to the functions' names. Raises ValueError for fewer
-    than two functions or for names that are not one per function and distinct.
+    Every measurement repeats its call until about `min_seconds` pass and waits for an accelerator to finish
+    (`torch.utils.benchmark.timer`); the order rotates from round to round, and each call must leave its inputs as it
+    found them. `names` default to the functions' names. Raises ValueError for fewer than two functions or for names
+    that are not one per function and distinct.
     """
     names = names or [function.__name__ for function in functions]
     if len(functions) < 2 or len(names) != len(functions) or len(set(names)) != len(names):
         raise ValueError(f"compare takes two or more functions with distinct names, got {len(functions)} named {names}")
-    timers = [benchmark.Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads()) for run in functions]
-    once = [min(timer.timeit(1).median for _ in range(2)) for timer in timers]
+    timers = [timeit.Timer(run, timer=benchmark.timer) for run in functions]
+    once = [min(timer.repeat(2, number=1)) for timer in timers]
     calls = [max(1, int(np.ceil(min_seconds / seconds))) for seconds in once]
     seconds = np.empty((rounds, len(functions)))
     for i in range(rounds):
         for j in np.roll(np.arange(len(functions)), i):
-            seconds[i, j] = timers[j].timeit(calls[j]).median
+            seconds[i, j] = timers[j].timeit(calls[j]) / calls[j]
     return Race(names, seconds)
 
 
@@ -145,7 +146,8 @@ def dollars(flops: float) -> float:
 class Ledger:
     """What a pipeline spent, entry by entry: model calls, tokens read and written, FLOPs.
 
-    Joules and dollars follow from FLOPs through the module's sourced constants, so they are estimates for an H100.
+    Joules and dollars follow from FLOPs through the module's sourced constants, so they are estimates for an H100 that
+    is busy with arithmetic; decoding small batches waits for memory and costs more (lesson 01).
     """
 
     entries: dict[str, dict[str, float]] = field(default_factory=dict)

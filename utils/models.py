@@ -67,10 +67,13 @@ def load(name: str):
     """
     source = name if "/" in name else shipped(name)
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
-        return model.eval(), AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).eval()
+        tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise CourseError(f"transformers could not load {name!r}: {str(error).splitlines()[0]}") from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
 
 
 # ---- chains: the tiny reasoners --------------------------------------------------------------------------------------

@@ -28,11 +28,10 @@ def word_tokenizer(words) -> PreTrainedTokenizerFast:
 
 def encode(tokenizer, texts: list[str]) -> list[list[int]]:
     """Token ids of each text, nothing added. Raises ValueError for an empty text or a word outside the vocabulary."""
-    for text in texts:
-        if not text.strip():
-            raise ValueError("a text to encode is empty; a prompt needs at least one token")
+    if not all(text.strip() for text in texts):
+        raise ValueError("a text to encode is empty; a prompt needs at least one token")
     try:
-        ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
     except Exception:  # a word-level tokenizer without an unknown token raises; name the word
         vocabulary = tokenizer.get_vocab()
         for text in texts:
@@ -73,11 +72,18 @@ def pack(tokenizer, prompts: list[str], responses: list[str]) -> tuple[torch.Ten
     return input_ids, labels
 
 
-def fit(model, batch, steps: int, lr: float = 3e-3, warmup: int = 30, description: str = "training") -> list[float]:
-    """Train `model` in place on `batch(step)`, a (input_ids, labels) pair per step; returns the loss of each step, in nats.
+def lm_loss(model, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy in nats of the next token, over the positions whose label is not -100; both are (batch, length)."""
+    return model(input_ids=input_ids, labels=labels, use_cache=False).loss
 
-    AdamW without weight decay, gradient norm clipped at 1; the learning rate rises over `warmup` steps, stays until
-    60 % of `steps`, then falls along a cosine to 3 % of `lr`. Deterministic when `batch` is and torch runs on one thread.
+
+def fit(model, batch, steps: int, lr: float = 3e-3, warmup: int = 30, loss=lm_loss,
+        description: str = "training") -> list[float]:
+    """Train `model` in place on `loss(model, *batch(step))`, a scalar; returns the loss of each step.
+
+    `batch(step)` returns a tuple, for `lm_loss` that of `pack`. AdamW without weight decay, gradient norm clipped at 1;
+    the learning rate rises over `warmup` steps, stays until 60 % of `steps`, then falls along a cosine to 3 % of `lr`.
+    Dropout stays off if the model is in eval mode. Deterministic when `batch` is and torch runs on one thread.
     """
     def factor(step):
         decay = min(1.0, max(0.0, (step - 0.6 * steps) / (0.4 * steps)))
@@ -88,14 +94,13 @@ def fit(model, batch, steps: int, lr: float = 3e-3, warmup: int = 30, descriptio
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     losses = []
     for step in (bar := progress(range(steps), description)):
-        input_ids, labels = batch(step)
-        loss = model(input_ids=input_ids, labels=labels, use_cache=False).loss
         optimizer.zero_grad()
-        loss.backward()
+        value = loss(model, *batch(step))
+        value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
-        losses.append(loss.item())
+        losses.append(value.item())
         bar.set_postfix_str(f"loss ≈{losses[-1]:.3f}", refresh=False)
     return losses
 
@@ -112,6 +117,14 @@ class Rollouts:
     texts: list[str]          # B decoded responses, <eos> included
 
 
+def _ids(tokenizer, words) -> list[int]:
+    """The token id of each word; ValueError for a word that is no single token."""
+    vocabulary = tokenizer.get_vocab() if words else {}
+    if unknown := [word for word in words if word not in vocabulary]:
+        raise ValueError(f"{unknown[0]!r} is not a token of the vocabulary")
+    return [vocabulary[word] for word in words]
+
+
 @torch.no_grad()
 def sample(model, tokenizer, prompts: list[str], max_new_tokens: int = 64, temperature: float = 1.0,
            generator: torch.Generator | None = None, first=(), banned=()) -> Rollouts:
@@ -120,21 +133,28 @@ def sample(model, tokenizer, prompts: list[str], max_new_tokens: int = 64, tempe
     `temperature` 0 is greedy decoding, otherwise tokens are drawn with `generator`. `first`: words of which the first
     token must be one (any when empty). `banned`: words never to be drawn, besides `model.generation_config.suppress_tokens`.
     `log_probs` are those of the distribution drawn from (for greedy decoding: at temperature 1). Forward hooks on the
-    model see (rows, positions, width): the padded prompts once, then one position per call; rows that ended are dropped
-    from later calls. Raises ValueError for an empty prompt, a word outside the vocabulary or too few positions.
+    model see (rows, positions, width): the prompts, padded on the left, once, then one position per call; rows that ended
+    are dropped from later calls. Raises ValueError for no prompt or an empty one, a word outside the vocabulary, a negative
+    temperature, a first token that is banned, or a prompt that leaves too few of the model's positions.
     """
     ids = encode(tokenizer, prompts)
     longest, rows = max(map(len, ids), default=0), len(ids)
     if not rows:
         raise ValueError("there are no prompts to continue")
+    if temperature < 0:
+        raise ValueError(f"a temperature is zero (greedy) or positive; found {temperature}")
     limit = getattr(model.config, "max_position_embeddings", None)
     if limit and longest + max_new_tokens > limit:
         raise ValueError(f"a prompt of {longest} tokens and {max_new_tokens} new ones need {longest + max_new_tokens} "
                          f"positions; the model has {limit}")
     ban = torch.zeros(model.config.vocab_size)
-    ban[[*(model.generation_config.suppress_tokens or ()), *tokenizer.convert_tokens_to_ids(list(banned))]] = -math.inf
-    only = torch.full_like(ban, -math.inf)
-    only[tokenizer.convert_tokens_to_ids(list(first))] = 0.0
+    ban[[*(model.generation_config.suppress_tokens or ()), *_ids(tokenizer, banned)]] = -math.inf
+    ban_first = ban
+    if len(first):
+        ban_first = torch.full_like(ban, -math.inf)
+        ban_first[_ids(tokenizer, first)] = ban[_ids(tokenizer, first)]
+        if not ban_first.isfinite().any():
+            raise ValueError(f"every word that may come first is banned: {' '.join(first)}")
 
     pad = torch.tensor([longest - len(row) for row in ids])
     input_ids = torch.tensor([[tokenizer.pad_token_id] * (longest - len(row)) + row for row in ids])
@@ -147,8 +167,8 @@ def sample(model, tokenizer, prompts: list[str], max_new_tokens: int = 64, tempe
     for t in range(max_new_tokens):
         logits = model(input_ids=input_ids, attention_mask=mask, position_ids=positions, past_key_values=cache,
                        use_cache=True, logits_to_keep=1).logits[:, -1]
-        logits = logits + (ban + only if t == 0 and len(first) else ban)  # (live, vocabulary)
-        scores = torch.log_softmax(logits / (temperature or 1.0), dim=-1)
+        logits = logits / (temperature or 1.0) + (ban if t else ban_first)  # (live, vocabulary)
+        scores = torch.log_softmax(logits, dim=-1)
         chosen = torch.multinomial(scores.exp(), 1, generator=generator) if temperature else scores.argmax(-1, keepdim=True)
         tokens[live, t] = chosen[:, 0]
         log_probs[live, t] = scores.gather(1, chosen)[:, 0]

@@ -6,7 +6,7 @@ A problem of difficulty n sets one variable and derives n more, each from the on
 
 Each answer is a row of steps, one per derived variable, closed by `# value <eos>`. A step has one of three styles:
 
-    verbose   so we know ok . 6 b=a +2 8      9 tokens: five of padding, then operand, statement, operation, value
+    verbose   so we know ok . 6 b=a +2 8      9 tokens: five of filler, then operand, statement, operation, value
     concise   6 b=a +2 8                      4 tokens
     skipped                                   0 tokens; an answer that skips every step is `direct`
 
@@ -23,14 +23,15 @@ import numpy as np
 NAMES = "abcdefg"
 DIFFICULTIES = (1, 2, 3, 4, 5, 6)  # the shipped models train on 1 to 5; 6 shows extrapolation
 OPERATIONS = tuple(f"+{k}" for k in range(1, 10)) + ("*3", "*7", "*9")
-PADDING = ("so", "we", "know", "ok", ".")
+FILLER = ("so", "we", "know", "ok", ".")
 STEP_STYLES = ("verbose", "concise", "skipped")
 STYLES = ("verbose", "concise", "direct", "mixed")
 RESERVED = tuple(f"<r{i}>" for i in range(64))  # never occur in a text; lessons give them a meaning
-VOCABULARY = ("<pad>", "<bos>", "<eos>", "#", *PADDING, *map(str, range(10)), "a=",
+VOCABULARY = ("<pad>", "<bos>", "<eos>", "#", *FILLER, *map(str, range(10)), "a=",
               *(f"{new}={old}" for old, new in zip(NAMES, NAMES[1:])), *(f"{name}?" for name in NAMES[1:]),
               *OPERATIONS, *RESERVED)
-FIRST_WORDS = {"verbose": ("so",), "concise": tuple(map(str, range(10))), "direct": ("#",)}  # what a style's answer begins with
+# What an answer in each style begins with.
+FIRST_WORDS = {"verbose": ("so",), "concise": tuple(map(str, range(10))), "direct": ("#",)}
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class Problem:
 
     def __post_init__(self):
         _check_difficulty(len(self.operations))
-        if self.start not in range(10) or (unknown := [word for word in self.operations if word not in OPERATIONS]):
-            raise ValueError(f"a chain starts with a digit and uses the operations {' '.join(OPERATIONS)}; "
-                             f"found start {self.start!r}" + (f", operation {unknown[0]!r}" if self.start in range(10) else ""))
+        if self.start not in range(10):
+            raise ValueError(f"a chain starts with a digit, 0 to 9; found {self.start!r}")
+        if unknown := [word for word in self.operations if word not in OPERATIONS]:
+            raise ValueError(f"unknown operation {unknown[0]!r}; the operations are {' '.join(OPERATIONS)}")
         if unknown := [word for word in self.cue.split() if word not in VOCABULARY]:
             raise ValueError(f"the cue {self.cue!r} holds {unknown[0]!r}, which is not in the vocabulary of chains")
 
@@ -81,9 +83,9 @@ class Problem:
         """The text of step `i` (1..n) in `style` (verbose, concise or skipped)."""
         if style not in STEP_STYLES:
             raise ValueError(f"a step is {', '.join(STEP_STYLES)}; found {style!r}")
-        values, padding = self.values, " ".join(PADDING) + " " if style == "verbose" else ""
+        values, filler = self.values, " ".join(FILLER) + " " if style == "verbose" else ""
         statement = f"{values[i - 1]} {NAMES[i]}={NAMES[i - 1]} {self.operations[i - 1]} {values[i]}"
-        return "" if style == "skipped" else padding + statement
+        return "" if style == "skipped" else filler + statement
 
     def solution(self, style: str | list[str] = "concise") -> str:
         """A right answer: `style` is verbose, concise or direct for all steps, or a list of n step styles."""
@@ -168,7 +170,7 @@ def annotate(problem: Problem, response: str) -> list[Step]:
         if index is None or not (operand.isdigit() and value.isdigit() and operation in OPERATIONS):
             i += 1
             continue
-        verbose = tuple(words[max(i - 5, 0):i]) == PADDING
+        verbose = tuple(words[max(i - 5, 0):i]) == FILLER
         right = index <= problem.n and (operand, operation, value) == (
             str(values[index - 1]), problem.operations[index - 1], str(values[index]))
         steps.append(Step(index, "verbose" if verbose else "concise", i - 5 * verbose, i + 4, right))
@@ -179,10 +181,10 @@ def annotate(problem: Problem, response: str) -> list[Step]:
 def style_of(problem: Problem, response: str) -> str:
     """The style of `response` as a whole: verbose, concise, direct (no step written) or mixed (anything else)."""
     steps = annotate(problem, response)
-    styles = {step.style for step in steps}
     if not steps:
         return "direct"
-    return styles.pop() if len(styles) == 1 and [step.index for step in steps] == list(range(1, problem.n + 1)) else "mixed"
+    complete = [step.index for step in steps] == list(range(1, problem.n + 1))
+    return steps[0].style if complete and len({step.style for step in steps}) == 1 else "mixed"
 
 
 def histogram(drawn: list[Problem]) -> dict[int, int]:
