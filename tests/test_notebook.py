@@ -77,9 +77,11 @@ def test_claims_are_read_back_from_outputs():
     cell = new_code_cell("", outputs=[
         new_output("stream", text="✔ saves = ≈0.75 (holds >= 0.5) · reproduced\nx\n✔ small = ≈1.2e-06 (holds <= 1e-5) · reproduced\n"),
         new_output("error", ename="ClaimFailed", evalue="✘ fast = ≈-3 (holds > 0). Measured: a. Look", traceback=[])])
-    done = new_notebook(cells=[cell])
+    refused = new_code_cell("", metadata={"tags": ["solution"]}, outputs=[new_output("stream", text="✘ ex1: not yet. Hint\n")])
+    done = new_notebook(cells=[cell, refused])
     assert scoreboard.claim_values(done) == {"saves": 0.75, "small": 1.2e-06, "fast": -3.0}
-    assert scoreboard.errors(done) == ["cell 1: ClaimFailed: ✘ fast = ≈-3 (holds > 0). Measured: a. Look"]
+    assert scoreboard.errors(done) == ["cell 1: ClaimFailed: ✘ fast = ≈-3 (holds > 0). Measured: a. Look",
+                                       "cell 2: ✘ ex1: not yet. Hint"]
 
 
 def test_the_readme_keeps_its_text_around_the_board():

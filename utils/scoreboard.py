@@ -22,9 +22,15 @@ def claim_values(executed) -> dict[str, float]:
 
 
 def errors(executed) -> list[str]:
-    """Return `cell N: ErrorName: first line` for every error among the outputs of an executed notebook."""
-    return [f"cell {i}: {output.ename}: {output.evalue.splitlines()[0] if output.evalue else ''}"
-            for i, cell in enumerate(executed.cells, 1) for output in cell.get("outputs", []) if output.output_type == "error"]
+    """Return `cell N: what` for every exception, and every solution its grader refused, in the outputs of an executed notebook."""
+    found = []
+    for i, cell in enumerate(executed.cells, 1):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                found.append(f"cell {i}: {output.ename}: {(output.evalue.splitlines() or [''])[0]}")
+            elif "solution" in cell.metadata.get("tags", []):
+                found += [f"cell {i}: {line}" for line in output.get("text", "").splitlines() if line.startswith("✘")]
+    return found
 
 
 @dataclass(frozen=True)
