@@ -57,7 +57,7 @@ def test_training_learns_and_is_deterministic(sizes):
 
     def run():
         model = tiny.causal_lm(tokenizer, seed=1, **sizes)
-        losses = tiny.fit(model, lambda step: tiny.pack(tokenizer, ["<bos> x"] * 4, ["y . <eos>"] * 4), 20, warmup=3)
+        losses = tiny.fit(model, lambda step: tiny.pack(tokenizer, ["<bos> x"] * 4, ["y . <eos>"] * 4), 30, warmup=3)
         return model, losses
     before = torch.random.get_rng_state()
     (model, losses), (_, again) = run(), run()
