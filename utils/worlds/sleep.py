@@ -6,15 +6,16 @@ mentions:
 
     <bos> c: = 4 a: c +3 f: a *7 b: a +9      ? f +2 :
 
-A reasoner meets three kinds of text after these:
+A reasoner writes two kinds of text:
 
     notes     c: = 4 c 4 a: c 4 +3 a 7 f: a 7 *7 f 9 b: a 7 +9 b 6 <eos>
-              written after `<notes>`, before any query exists: every line again, now with the values filled in
-    thought   f: a *7 a: c +3 c: = 4 c 4 +3 a 7 *7 f 9 +2 1 # f 1 <eos>
-              written after a query without notes: back from the variable asked for to the first line, then forward with
-              values, then the query's own operations, then the answer; lines that the query does not need are left out
-    recall    f 9 +2 1 # f 1 <eos>
-              written after a query with notes: look the value up, then only what the notes could not foresee
+              after `<notes>`, before any query exists: every line again, with the values filled in
+    response  f: a *7 a: c +3 c: = 4 c 4 +3 a 7 *7 f 9 +2 1 # f 1 <eos>
+              after a query: back from the variable asked for, line by line, to the first value at hand; forward again
+              with values; the query's own operations; then `#` and the answer. Other lines are left out.
+
+Notes put values at hand. If they hold the line of f, the response is `f 9 +2 1 # f 1 <eos>`, and `# f 9 <eos>` for
+`? f :`. If they end after the line of a, it is `f: a *7 a 7 *7 f 9 +2 1 # f 1 <eos>`.
 
 The operations are those of `chains`: they permute the digits, so a blind guess is right once in ten.
 """
@@ -84,19 +85,10 @@ class Context:
         """The variables that a query may name, the most popular first: all but the one whose value the context gives."""
         return sorted(self.names[1:])
 
-    def path(self, name: str) -> list[str]:
-        """The variables that `name` depends on, from the first line to `name` itself."""
-        parents = dict(zip(self.names, self.parents))
-        path = [name]
-        while parents[path[0]] is not None:
-            path.insert(0, parents[path[0]])
-        return path
-
-    def notes(self, values: dict[str, int] | None = None) -> str:
-        """The notes on every line, closed by <eos>; with `values` in place of the right ones, if given."""
-        values = values or self.values
-        words = []
-        for name, parent, operation in zip(self.names, self.parents, self.operations):
+    def notes(self, count: int | None = None, values: dict[str, int] | None = None) -> str:
+        """The notes on the first `count` lines (all when None), closed by <eos>; `values` replace the right ones, if given."""
+        values, words = values or self.values, []
+        for name, parent, operation in list(zip(self.names, self.parents, self.operations))[:count]:
             known = [parent, str(values[parent])] if parent else ["="]
             words += [f"{name}:", *known, operation, name, str(values[name])]
         return " ".join([*words, "<eos>"])
@@ -108,25 +100,26 @@ class Context:
             value = apply(operation, value)
         return value
 
-    def _own(self, query: Query) -> list[str]:
-        value, words = self.values[query.name], []
+    def thought(self, query: Query, noted=()) -> str:
+        """The thought that leads to the answer of `query`, which stays out, when the values of the names `noted` are at hand.
+
+        Empty when the query asks for just such a value.
+        """
+        lines, values = self.lines, self.values
+        above, operation_of = dict(zip(self.names, self.parents)), dict(zip(self.names, self.operations))
+        path = [query.name]  # from the query to the first value at hand
+        while path[-1] not in noted and above[path[-1]]:
+            path.append(above[path[-1]])
+        if query.name in noted and not query.operations:
+            return ""
+        words = [lines[name] for name in path if name not in noted] + [path[-1], str(values[path[-1]])]
+        for name in path[-2::-1]:
+            words += [operation_of[name], name, str(values[name])]
+        value = values[query.name]
         for operation in query.operations:
             value = apply(operation, value)
             words += [operation, str(value)]
-        return words
-
-    def thought(self, query: Query) -> str:
-        """The chain of thought that answers `query` from the context alone, without the answer."""
-        path, values, lines = self.path(query.name), self.values, self.lines
-        operations = dict(zip(self.names, self.operations))
-        words = [lines[name] for name in reversed(path)] + [path[0], str(values[path[0]])]
-        for name in path[1:]:
-            words += [operations[name], name, str(values[name])]
-        return " ".join(words + self._own(query))
-
-    def recall(self, query: Query) -> str:
-        """What is left to think about `query` when the notes are at hand: empty when it has no operation of its own."""
-        return " ".join([query.name, str(self.values[query.name]), *self._own(query)] if query.operations else [])
+        return " ".join(words)
 
     def final(self, query: Query) -> str:
         """The closing words of a right response."""
@@ -190,21 +183,24 @@ def noted_values(context: Context, notes: str) -> dict[str, int | None]:
     return found
 
 
-def lesson_text(rng: np.random.Generator, context: Context) -> list[tuple[str, bool]]:
-    """One training text on `context` as (words, learned) pieces: with or without notes, its thought whole or cut short.
+def training_text(rng: np.random.Generator, context: Context) -> list[tuple[str, bool]]:
+    """One training text on `context`, as (words, learned) pieces: notes or none, a query, its thought, the answer.
 
-    The query names any askable variable, each as often, with 0, 1 or 2 operations. In a quarter of the texts the thought
-    is cut after a random number of words and the answer follows at once, so that a hurried answer is practised too; the
-    `#` that hurries is not learned, because the reasoner should not hurry by itself.
+    Of ten texts, three have whole notes, three notes on the first lines only, four none. Queries name every askable variable equally
+    often, with 0, 1 or 2 operations. In a quarter of the texts the thought is cut after a random number of words and the
+    answer follows at once, to practise hurried answers. What hurries the reasoner, the early `<eos>` of the notes and
+    the early `#`, is not learned: it should not hurry by itself.
     """
-    slept, cut = rng.random() < 0.5, rng.random() < 0.25
-    name = context.askable[rng.integers(len(context.askable))]
-    query = Query(name, tuple(map(str, rng.choice(OPERATIONS, size=rng.integers(3), p=list(OPERATION_CHANCE.values())))))
-    thought = (context.recall(query) if slept else context.thought(query)).split()
-    kept = int(rng.integers(len(thought) + 1)) if cut else len(thought)
+    lines = len(context.names)
+    count = (lines if rng.random() < 0.5 else int(rng.integers(1, lines))) if rng.random() < 0.6 else 0
+    name = context.askable[rng.integers(lines - 1)]
+    operations = rng.choice(OPERATIONS, size=rng.integers(3), p=list(OPERATION_CHANCE.values()))
+    query = Query(name, tuple(map(str, operations)))
+    thought = context.thought(query, noted=context.names[:count]).split()
+    kept = int(rng.integers(len(thought) + 1)) if rng.random() < 0.25 else len(thought)
     text = [(context.text, False)]
-    if slept:
-        text += [("<notes>", False), (context.notes(), True)]
-    text += [(query.text, False), (" ".join(thought[:kept]), True)]
+    if count:
+        notes, end = context.notes(count).rsplit(" ", 1)
+        text += [("<notes>", False), (notes, True), (end, count == lines)]
     opening, answer = context.final(query).split(" ", 1)
-    return text + [(opening, kept == len(thought)), (answer, True)]
+    return text + [(query.text, False), (" ".join(thought[:kept]), True), (opening, kept == len(thought)), (answer, True)]
