@@ -189,7 +189,8 @@ def _sleep_model(folder: Path, seed: int, steps: int, about: str) -> None:
     notes = complete([f"{context.text} <notes>" for context in contexts])
     noted = [sleep.noted_values(context, text) == context.values for context, text in zip(contexts, notes)]
     rows = [f"| whole notes | {np.mean(noted):.2f} / {np.mean([len(text.split()) for text in notes]):.1f} | | |"]
-    for name, known in (("answers without notes", [""] * 300), ("answers with its notes", [f"<notes> {text} " for text in notes])):
+    for name, known in (("answers without notes", [""] * 300),
+                        ("answers with its notes", [f"<notes> {text} " for text in notes])):
         cells = []
         for extra in range(3):
             asked = [sleep.queries(rng, context, 1, extra)[0] for context in contexts]
@@ -209,7 +210,8 @@ def _sleep_model(folder: Path, seed: int, steps: int, about: str) -> None:
 @recipe
 def sleep_reasoner(folder: Path) -> None:
     """Takes notes on a context, answers from them, and thinks when there are none; close to perfect in all three."""
-    _sleep_model(folder, 0, 1800, "Takes notes on a context before it is asked, answers from them, and thinks when there are none.")
+    _sleep_model(folder, 0, 1800,
+                 "Takes notes on a context before it is asked, answers from them, and thinks when there are none.")
 
 
 @recipe

@@ -55,7 +55,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Context:
-    """Definitions in order: `names`, the `parents` they build on (None for the first) and `operations` (a digit for the first)."""
+    """Definitions in order: `names`, the `parents` they build on (None for the first), `operations` (a digit for the first)."""
 
     names: tuple[str, ...]
     parents: tuple[str | None, ...]
@@ -155,7 +155,7 @@ def popularity(context: Context) -> dict[str, float]:
 
 
 def queries(rng: np.random.Generator, context: Context, count: int, extra: int | None = None) -> list[Query]:
-    """Draw `count` queries to `context`: the variable by `popularity`, the number of operations by EXTRA_CHANCE (or `extra`)."""
+    """Draw `count` queries to `context`: names by `popularity`, numbers of operations by EXTRA_CHANCE (or always `extra`)."""
     chance = popularity(context)
     drawn = []
     for _ in range(count):
@@ -186,10 +186,10 @@ def noted_values(context: Context, notes: str) -> dict[str, int | None]:
 def training_text(rng: np.random.Generator, context: Context) -> list[tuple[str, bool]]:
     """One training text on `context`, as (words, learned) pieces: notes or none, a query, its thought, the answer.
 
-    Of ten texts, three have whole notes, three notes on the first lines only, four none. Queries name every askable variable equally
-    often, with 0, 1 or 2 operations. In a quarter of the texts the thought is cut after a random number of words and the
-    answer follows at once, to practise hurried answers. What hurries the reasoner, the early `<eos>` of the notes and
-    the early `#`, is not learned: it should not hurry by itself.
+    Of ten texts, three have whole notes, three have notes on the first lines only, four have none. Queries name every
+    askable variable equally often, with 0, 1 or 2 operations. In a quarter of the texts the thought is cut after a
+    random number of words and the answer follows at once, to practise hurried answers. What hurries the reasoner, the
+    early `<eos>` of the notes and the early `#`, is not learned: it should not hurry by itself.
     """
     lines = len(context.names)
     count = (lines if rng.random() < 0.5 else int(rng.integers(1, lines))) if rng.random() < 0.6 else 0
