@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from utils import build, models
+from utils.recipes import RECIPES
 from utils.settings import ROOT, CourseError
 
 
@@ -15,7 +16,7 @@ def data(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "data", folder)
     for module in (models, build):
         monkeypatch.setattr(module, "course_folder", lambda name: folder)
-    monkeypatch.setitem(models.RECIPES, "note", lambda folder: (folder / "text.txt").write_text("first"))
+    monkeypatch.setitem(RECIPES, "note", lambda folder: (folder / "text.txt").write_text("first"))
     build.build("note")
     return folder
 
@@ -64,7 +65,7 @@ def test_check_names_every_difference(data, capsys, monkeypatch):
     (data / "note" / "text.txt").write_text("altered")
     (data / "chains_strong" / "config.json").unlink()
     (data / "stray.txt").write_text("")
-    monkeypatch.setitem(models.RECIPES, "unbuilt", lambda folder: None)
+    monkeypatch.setitem(RECIPES, "unbuilt", lambda folder: None)
     assert build.main() == 1
     assert capsys.readouterr().out.splitlines() == [
         "data/chains_strong/config.json: missing", "data/note/text.txt: altered (its SHA-256 is not the listed one)",
@@ -72,7 +73,7 @@ def test_check_names_every_difference(data, capsys, monkeypatch):
 
 
 def test_building_replaces_a_folder_and_its_entries(data, monkeypatch):
-    monkeypatch.setitem(models.RECIPES, "note", lambda folder: (folder / "other.txt").write_text("second"))
+    monkeypatch.setitem(RECIPES, "note", lambda folder: (folder / "other.txt").write_text("second"))
     build.build("note")
     assert [path.name for path in (data / "note").iterdir()] == ["other.txt"]
     listed = json.loads((data / "MANIFEST.json").read_text())
@@ -85,14 +86,14 @@ def test_an_interrupted_build_keeps_the_old_folder(data, monkeypatch, error):
     def fail(folder):
         (folder / "text.txt").write_text("half")
         raise error
-    monkeypatch.setitem(models.RECIPES, "note", fail)
+    monkeypatch.setitem(RECIPES, "note", fail)
     with pytest.raises(error):
         build.build("note")
     assert (data / "note" / "text.txt").read_text() == "first" and build.check() == []
 
 
 def test_a_build_that_cannot_write_the_manifest_is_undone(data, monkeypatch):
-    monkeypatch.setitem(models.RECIPES, "note", lambda folder: (folder / "text.txt").write_text("second"))
+    monkeypatch.setitem(RECIPES, "note", lambda folder: (folder / "text.txt").write_text("second"))
     monkeypatch.setattr(build.os, "replace", lambda *paths: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         build.build("note")
@@ -100,8 +101,8 @@ def test_a_build_that_cannot_write_the_manifest_is_undone(data, monkeypatch):
 
 
 def test_recipes_that_break_the_rules_are_refused(data, monkeypatch, capsys):
-    monkeypatch.setitem(models.RECIPES, "empty", lambda folder: None)
-    monkeypatch.setitem(models.RECIPES, "large", lambda folder: (folder / "big.bin").write_bytes(b"0" * 4_000_001))
+    monkeypatch.setitem(RECIPES, "empty", lambda folder: None)
+    monkeypatch.setitem(RECIPES, "large", lambda folder: (folder / "big.bin").write_bytes(b"0" * 4_000_001))
     with pytest.raises(CourseError, match="'empty' made no file"):
         build.build("empty")
     with pytest.raises(CourseError, match="'large' made big.bin of more than 4 MB"):

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from utils import models
+from utils import models, recipes
 from utils.settings import ROOT
 from utils.worlds import sleep
 
@@ -90,7 +90,7 @@ def test_training_texts_teach_what_is_right_and_not_to_hurry():
 
 def test_batches_learn_what_they_should():
     model, tokenizer = models.load("sleep_reasoner")
-    input_ids, labels = models.sleep_batches(tokenizer, np.random.default_rng(0), 16)(0)
+    input_ids, labels = recipes.sleep.sleep_batches(tokenizer, np.random.default_rng(0), 16)(0)
     assert input_ids.shape == labels.shape == (16, input_ids.shape[1]) and (labels[:, :19] == -100).all()
     assert ((labels == input_ids) | (labels == -100)).all() and (labels != tokenizer.pad_token_id).all()
 

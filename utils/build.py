@@ -11,6 +11,7 @@ import time
 import torch
 
 from utils import models
+from utils.recipes import RECIPES
 from utils.settings import CourseError, course_folder
 
 OURS = ("MANIFEST.json", "README.md")  # in data/ itself, written by hand or by this module
@@ -22,8 +23,8 @@ def build(name: str) -> float:
     Returns the CPU seconds it took. If the recipe fails or is interrupted, data/ stays as it was. Raises CourseError for an
     unknown name, or for a recipe that makes no file or a file over 4 MB.
     """
-    if name not in models.RECIPES:
-        raise CourseError(f"there is no recipe {name!r}; the recipes are: {', '.join(models.RECIPES)}")
+    if name not in RECIPES:
+        raise CourseError(f"there is no recipe {name!r}; the recipes are: {', '.join(RECIPES)}")
     data = course_folder("data")
     new, old, done = data / f"{name}.new.tmp" / name, data / f"{name}.old.tmp", False
     if old.exists():  # an earlier build was killed before it was done
@@ -34,7 +35,7 @@ def build(name: str) -> float:
     try:
         torch.set_num_threads(1)
         start = time.process_time()
-        models.RECIPES[name](new)
+        RECIPES[name](new)
         seconds = time.process_time() - start
         made = sorted(path for path in new.rglob("*") if path.is_file())
         if not made:
@@ -42,7 +43,7 @@ def build(name: str) -> float:
         if large := [path.name for path in made if path.stat().st_size > 4e6]:
             raise CourseError(f"the recipe {name!r} made {large[0]} of more than 4 MB, too large to ship")
         listed = models.manifest() if (data / "MANIFEST.json").exists() else {}
-        listed = {path: entry for path, entry in listed.items() if entry["recipe"] in models.RECIPES and entry["recipe"] != name}
+        listed = {path: entry for path, entry in listed.items() if entry["recipe"] in RECIPES and entry["recipe"] != name}
         for path in made:
             path.chmod(0o644)
         listed |= {f"{name}/{path.relative_to(new).as_posix()}": {
@@ -67,7 +68,7 @@ def check() -> list[str]:
     data, listed = course_folder("data"), models.manifest()
     problems = []
     for path, entry in listed.items():
-        if entry["recipe"] not in models.RECIPES:
+        if entry["recipe"] not in RECIPES:
             problems.append(f"data/{path}: listed as made by {entry['recipe']}, which is no recipe")
         elif not (data / path).is_file():
             problems.append(f"data/{path}: missing")
@@ -76,7 +77,7 @@ def check() -> list[str]:
     present = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
     problems += [f"data/{path}: no recipe made this file" for path in sorted(present - set(listed) - set(OURS))]
     made = {entry["recipe"] for entry in listed.values()}
-    return problems + [f"data/{name}: not built yet" for name in models.RECIPES if name not in made]
+    return problems + [f"data/{name}: not built yet" for name in RECIPES if name not in made]
 
 
 def main() -> int:
@@ -90,9 +91,9 @@ def main() -> int:
             problems = check()
             print("\n".join(problems) or f"data/ holds the {len(models.manifest())} files that its manifest lists.")
             return 1 if problems else 0
-        if unknown := [name for name in arguments.names if name not in models.RECIPES]:
-            raise CourseError(f"there is no recipe {unknown[0]!r}; the recipes are: {', '.join(models.RECIPES)}")
-        for name in arguments.names or models.RECIPES:
+        if unknown := [name for name in arguments.names if name not in RECIPES]:
+            raise CourseError(f"there is no recipe {unknown[0]!r}; the recipes are: {', '.join(RECIPES)}")
+        for name in arguments.names or RECIPES:
             print(f"data/{name}: built in {build(name):.0f} CPU seconds")
         return 0
     except CourseError as error:
