@@ -1,0 +1,118 @@
+"""Small text encoders: words to ids, a weighted bag of words, contrastive training, exact search, and the metrics."""
+from __future__ import annotations
+
+import math
+import re
+
+import faiss
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+faiss.omp_set_num_threads(1)  # as torch in a lesson: one thread makes times comparable
+
+
+def words(text: str) -> list[str]:
+    """The words of `text` in order: runs of letters, digits and underscores, in lower case. ValueError if it has none."""
+    found = re.findall(r"\w+", text.lower())
+    if not found:
+        raise ValueError(f"{text!r} holds no word; a query or document needs at least one")
+    return found
+
+
+class Vocabulary:
+    """The words of `texts`, numbered from 1 in order of appearance; 0 is padding."""
+
+    def __init__(self, texts):
+        self.words = ["<pad>", *dict.fromkeys(word for text in texts for word in words(text))]
+        self.ids = {word: i for i, word in enumerate(self.words)}
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __call__(self, texts: list[str]) -> torch.Tensor:
+        """Ids (texts, longest), padded with 0 on the right; unknown words are left out. ValueError for a text of none other."""
+        rows = [[self.ids[word] for word in words(text) if word in self.ids] for text in texts]
+        for text, row in zip(texts, rows):
+            if not row:
+                raise ValueError(f"no word of {text!r} is in the vocabulary of {len(self)} words")
+        ids = np.zeros((len(rows), max(map(len, rows), default=0)), dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, :len(row)] = row
+        return torch.from_numpy(ids)
+
+
+class BagEncoder(nn.Module):
+    """Ids (n, length) -> unit vectors (n, d): a mean of word vectors weighted by one learned salience per word, then
+    optionally a linear map to `out` dimensions and a residual MLP of `hidden` units. Fresh weights from `seed`."""
+
+    def __init__(self, vocabulary: int, d: int, hidden: int = 0, out: int | None = None, seed: int = 0):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.vectors = nn.Embedding(vocabulary, d)
+            self.salience = nn.Embedding(vocabulary, 1)
+            self.linear = nn.Linear(d, out) if out else nn.Identity()
+            self.mlp = nn.Sequential(nn.Linear(out or d, hidden), nn.GELU(), nn.Linear(hidden, out or d)) if hidden else None
+        nn.init.zeros_(self.salience.weight)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (n, d) of padded `ids` (n, length)."""
+        counts = torch.zeros(len(ids), self.vectors.num_embeddings).scatter_add_(1, ids, (ids > 0).float())
+        weight = self.salience.weight.exp()                                              # (vocabulary, 1)
+        z = self.linear(counts @ (weight * self.vectors.weight) / (counts @ weight))     # (n, d)
+        return F.normalize(z if self.mlp is None else z + self.mlp(z), dim=-1)
+
+    def multiply_adds(self, length: int) -> int:
+        """Multiply-adds to encode a text of `length` words: one per word and dimension, and those of the linear layers."""
+        linear = [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
+        return length * self.vectors.embedding_dim + sum(layer.weight.numel() for layer in linear)
+
+
+@torch.no_grad()
+def encode(model: nn.Module, ids: torch.Tensor) -> np.ndarray:
+    """The vectors (n, d) of padded `ids`, as the float32 array that faiss wants."""
+    return model(ids).float().numpy()
+
+
+def info_nce(a: torch.Tensor, b: torch.Tensor, meanings: torch.Tensor, temperature: float = 0.1) -> torch.Tensor:
+    """InfoNCE in nats: each a_i (n, d) must find its b_i (n, d) among those b_j that mean something else.
+
+    `meanings` (n,): pairs with equal numbers mean the same and are never each other's negatives.
+    """
+    logits = a @ b.T / temperature
+    same = meanings[:, None] == meanings[None, :]
+    same.fill_diagonal_(False)
+    return F.cross_entropy(logits.masked_fill(same, -math.inf), torch.arange(len(a)))
+
+
+def contrastive(model: nn.Module, a: torch.Tensor, b: torch.Tensor, meanings: torch.Tensor) -> torch.Tensor:
+    """`info_nce` of the texts with padded ids `a` and `b`: the loss to give to `tiny.fit`."""
+    return info_nce(model(a), model(b), meanings)
+
+
+def flat_index(vectors: np.ndarray) -> faiss.IndexFlatIP:
+    """An exact inner-product index over `vectors` (n, d); `index.search(queries, k)` returns scores and row numbers."""
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    return index
+
+
+def precision(hits: np.ndarray) -> np.ndarray:
+    """Precision of each query: the mean of its row of `hits` (queries, k), which says of each result if it is relevant."""
+    return np.asarray(hits, dtype=float).mean(axis=1)
+
+
+def ndcg(hits: np.ndarray, relevant: int) -> np.ndarray:
+    """nDCG@k of each query: `hits` (queries, k) says of each result, best first, if it is one of the `relevant` ones."""
+    if relevant < 1:
+        raise ValueError(f"nDCG needs at least one relevant document; found {relevant}")
+    hits = np.asarray(hits, dtype=float)
+    discount = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
+    return hits @ discount / discount[:relevant].sum()
+
+
+def f_beta(precision: float, recall: float, beta: float = 1.0) -> float:
+    """The F-score, in which recall weighs `beta` times as much as precision; 0 when both are 0."""
+    return (1 + beta**2) * precision * recall / (beta**2 * precision + recall) if precision + recall else 0.0
