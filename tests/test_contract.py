@@ -1,4 +1,5 @@
 """The contract of the course: cards, notebooks, README and dependency files say the same thing in the same shape."""
+import ast
 import copy
 import re
 import sys
@@ -154,7 +155,10 @@ def test_every_import_is_a_declared_dependency():
     declared = {re.split("[><=]", entry, maxsplit=1)[0] for entry in project["dependencies"] + project["optional-dependencies"]["test"]}
     sources = [path.read_text(encoding="utf-8") for path in [*ROOT.glob("utils/**/*.py"), *ROOT.glob("tests/*.py")]]
     sources += [cell.source for path in PATHS for cell in code_cells(path)]
-    imported = {match for source in sources for match in re.findall(r"^\s*(?:from|import) (\w+)", source, re.MULTILINE)}
-    known = {"yaml": "pyyaml", "IPython": "ipywidgets", "utils": "utils"}
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    imported = {name.split(".")[0] for name in names}
+    known = {"yaml": "pyyaml", "IPython": "ipywidgets", "faiss": "faiss-cpu", "sklearn": "scikit-learn"}
     foreign = {known.get(module, module) for module in imported if module not in sys.stdlib_module_names} - {"utils"}
     assert foreign <= declared, f"declare {foreign - declared} in pyproject.toml and environment.yml"
