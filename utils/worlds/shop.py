@@ -278,8 +278,8 @@ class Shop:
             raise ValueError(f"sqlite cannot run {statement!r} with {named or values}: {error}") from error
 
     def copy(self) -> sqlite3.Connection:
-        """A fresh in-memory database with the same rows, for tools that write."""
-        db = sqlite3.connect(":memory:")
+        """A fresh in-memory database with the same rows, for tools that write; threads may share it behind a lock."""
+        db = sqlite3.connect(":memory:", check_same_thread=False)
         self.db.backup(db)
         return db
 
