@@ -1,7 +1,15 @@
 """SHAPES: coloured shapes on boards, for language about images, and one at a time, for generation.
 
 A board is a grid of squares of 16 x 16 pixels, named as on a chess board (a1 is bottom left), each empty or with one object:
-a circle, square, triangle or cross in red, green, blue or yellow. Pixels of boards lie in [0, 1].
+a circle, square, triangle or cross in red, green, blue or yellow. Pixels of boards lie in [0, 1]. What is said about a
+board is made of words, one token each. Captions name the objects row by row from the top left; questions have four words:
+
+    describe                 b3 red circle d1 blue square <eos>    three words per object: square, colour, shape
+    what is at b3            red circle <eos>                      or none
+    color of the circle      red <eos>                             asked when there is one circle
+    shape of the red         circle <eos>                          asked when there is one red object
+    where is red circle      b3 <eos>                              asked when there is one red circle
+    how many are red         1 <eos>                               or a shape: how many are circle
 
 A free shape is a circle, square or triangle in red, green or blue anywhere on a small dark image. Its pixels lie in
 [-1, 1], as diffusion models expect. Both are drawn by `coverage`.
@@ -103,6 +111,163 @@ def patches(images: np.ndarray) -> np.ndarray:
         raise ValueError(f"pixels of boards lie in [0, 1]; found {float(images.min()):.3g} to {float(images.max()):.3g}")
     side = shape[1] // PIXELS
     return images.reshape(shape[0], side, PIXELS, side, PIXELS, 3).swapaxes(2, 3).reshape(shape[0], side * side, PIXELS, PIXELS, 3)
+
+
+# ---- language about boards -------------------------------------------------------------------------------------------
+
+VOCABULARY = ("<pad>", "<bos>", "<eos>", "describe", "what", "is", "at", "color", "of", "the", "shape", "where", "how", "many",
+              "are", "left_of", "right_of", "above", "below", "explain", "find", "so", "none", *COLORS, *SHAPES,
+              *map(str, range(17)), *(f"{column}{row}" for row in range(1, 9) for column in "abcdefgh"))
+WORDS = {word: i for i, word in enumerate(VOCABULARY)}  # word -> its token id
+PAD, EOS = WORDS["<pad>"], WORDS["<eos>"]
+KINDS = {"what": "what is at", "color": "color of the", "shape": "shape of the", "where": "where is",
+         "count": "how many are"}             # kind of question -> its first words
+COLOR_IDS, SHAPE_IDS = (np.array([WORDS[word] for word in words]) for words in (COLORS, SHAPES))
+LABEL_IDS = np.array([[WORDS["none"], EOS], *([WORDS[color], WORDS[shape]] for color, shape in LABELS[1:])])  # [17, 2]
+
+
+def side_of(labels: np.ndarray) -> int:
+    """Squares along a side of the boards `labels` [n, side * side]; ValueError for anything but boards of 1 to 8 a side."""
+    labels = np.asarray(labels)
+    side = int(round(np.sqrt(labels.shape[1]))) if labels.ndim == 2 else 0
+    if not 1 <= side <= 8 or side * side != labels.shape[1] or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"scenes are integers [n, side * side], side 1 to 8; found {labels.dtype} {list(labels.shape)}")
+    if labels.size and (labels.min() < 0 or labels.max() >= len(LABELS)):
+        raise ValueError(f"labels are 0 to {len(LABELS) - 1}; found {labels.min()} to {labels.max()}")
+    return side
+
+
+def square_names(side: int) -> tuple[str, ...]:
+    """Names of the squares of a board in the order of its labels: row by row from the top left."""
+    return tuple(f"{column}{row}" for row in range(side, 0, -1) for column in "abcdefgh"[:side])
+
+
+def ids(text: str) -> list[int]:
+    """Token ids of `text`, a row of words; ValueError for a word that is not in VOCABULARY."""
+    if unknown := [word for word in text.split() if word not in WORDS]:
+        raise ValueError(f"{unknown[0]!r} in {text!r} is not in the vocabulary of SHAPES")
+    return [WORDS[word] for word in text.split()]
+
+
+def words(tokens) -> str:
+    """The words of token ids [length], without padding."""
+    return " ".join(VOCABULARY[int(token)] for token in tokens if token != PAD)
+
+
+def captions(labels: np.ndarray, objects: int | None = None) -> np.ndarray:
+    """Token ids [n, 3 * objects + 1] of the captions of boards [n, side * side], closed by <eos> and padded after it.
+
+    `objects`: how many there is room for; by default as many as the fullest board holds, which is the least allowed.
+    """
+    names, filled = np.array(ids(" ".join(square_names(side_of(labels))))), labels > 0
+    most = int(filled.sum(1).max(initial=0))
+    if objects is not None and objects < most:
+        raise ValueError(f"captions with room for {objects} objects cannot hold the {most} of the fullest board")
+    tokens = np.full((len(labels), 3 * (most if objects is None else objects) + 1), PAD)
+    board, square = np.nonzero(filled)
+    place = 3 * (filled.cumsum(1) - 1)[board, square]
+    for offset, word in enumerate((names[square], *LABEL_IDS[labels[board, square]].T)):
+        tokens[board, place + offset] = word
+    tokens[np.arange(len(labels)), 3 * filled.sum(1)] = EOS
+    return tokens
+
+
+def mentions(caption: str, side: int) -> list[tuple[int, int]]:
+    """(square, label) of each object that `caption` names: a square of the board, a colour and a shape in a row.
+
+    Other words are passed over, so that a model's own text can be read; a square may be named twice.
+    """
+    row, squares, found, i = caption.split(), square_names(side), [], 0
+    while i + 2 < len(row):
+        named = row[i] in squares and (row[i + 1], row[i + 2]) in LABELS
+        if named:
+            found.append((squares.index(row[i]), LABELS.index((row[i + 1], row[i + 2]))))
+        i += 3 if named else 1
+    return found
+
+
+def questions(rng: np.random.Generator, labels: np.ndarray, count: int, shares: dict[str, float]):
+    """`count` questions about each board [n, side * side]: (questions [n, count, 4], answers [n, count, 3], kinds [n, count]).
+
+    Questions and answers are token ids, answers closed by <eos> and padded after it; `kinds` index KINDS and are drawn
+    with the weights `shares` (kind -> weight). Where a board allows no unambiguous question of the kind drawn, the kind
+    is `what` instead. Questions of the kind `what` name an empty square with probability 0.12.
+    """
+    side, many = side_of(labels), (len(labels), count)
+    if unknown := set(shares) - set(KINDS):
+        raise ValueError(f"unknown kind of question {sorted(unknown)[0]!r}; the kinds are {', '.join(KINDS)}")
+    names, board = np.array(ids(" ".join(square_names(side)))), np.arange(len(labels))[:, None]
+    color, shape = np.where(labels > 0, (labels - 1) // 4, -1), np.where(labels > 0, (labels - 1) % 4, -1)
+
+    def pick(valid):
+        """A random column of `valid` [n, options] for each question [n, count], and whether there was one to pick."""
+        return (rng.random((*many, valid.shape[1])) * valid[:, None]).argmax(-1), np.broadcast_to(valid.any(1)[:, None], many)
+
+    def once(values, options):
+        """Which of `options` values occur once in `values` [n, squares], as [n, options], and the squares where they do."""
+        same = values[:, None] == np.arange(options)[:, None]
+        return same.sum(2) == 1, same.argmax(2)
+
+    def what():
+        (full, some), (empty, gap) = pick(labels > 0), pick(labels == 0)
+        square = np.where(gap & ((rng.random(many) < 0.12) | ~some), empty, full)
+        return names[square][..., None], LABEL_IDS[labels[board, square]], np.full(many, True)
+
+    def attribute(values, value_ids, answer_ids, other):
+        single, where = once(values, 4)
+        chosen, possible = pick(single)
+        answer = answer_ids[other[board, where[board, chosen]]]
+        return value_ids[chosen][..., None], np.stack([answer, np.full(many, EOS)], -1), possible
+
+    def place():
+        single, where = once(labels - 1, 16)
+        chosen, possible = pick(single)
+        answer = names[where[board, chosen]]
+        return LABEL_IDS[chosen + 1], np.stack([answer, np.full(many, EOS)], -1), possible
+
+    def number():
+        chosen = rng.integers(0, 8, many)
+        found = np.concatenate([(values[:, :, None] == np.arange(4)).sum(1) for values in (color, shape)], 1)[board, chosen]
+        key = np.concatenate([COLOR_IDS, SHAPE_IDS])[chosen]
+        return key[..., None], np.stack([WORDS["0"] + found, np.full(many, EOS)], -1), found <= 16
+
+    kinds = rng.choice(len(KINDS), many, p=np.array([shares.get(kind, 0.0) for kind in KINDS]) / sum(shares.values()))
+    asked, answers, drawn = np.full((*many, 4), PAD), np.full((*many, 3), PAD), np.zeros(many, int)
+    makers = (what, lambda: attribute(shape, SHAPE_IDS, COLOR_IDS, color),
+              lambda: attribute(color, COLOR_IDS, SHAPE_IDS, shape), place, number)
+    for kind, (start, make) in enumerate(zip(KINDS.values(), makers)):
+        if kind and not (kinds == kind).any():
+            continue
+        key, answer, possible = make()
+        here = (kinds == kind) & possible if kind else np.full(many, True)  # `what` first, as a fallback for the others
+        question = np.concatenate([np.broadcast_to(ids(start), (*many, len(ids(start)))), key], -1)
+        asked[here], answers[here, :2], drawn[here] = question[here], answer[here], kind
+    answers[..., 2] = np.where(answers[..., 1] == EOS, PAD, EOS)
+    return asked, answers, drawn
+
+
+def answer(labels: np.ndarray, question: str) -> str:
+    """The answer to `question` about one board, `labels` [side * side], without <eos>.
+
+    Raises ValueError for a question outside the grammar, about a square off the board, or with more than one answer.
+    """
+    squares, row = square_names(side_of(np.asarray(labels)[None])), question.split()
+    kind = next((kind for kind, start in KINDS.items() if len(row) == 4 and row[:len(start.split())] == start.split()), None)
+    objects = [LABELS[label] for label in labels]
+    if kind == "what" and row[3] in squares:
+        return " ".join(objects[squares.index(row[3])] or ("none",))
+    if kind == "count" and row[3] in (*COLORS, *SHAPES):
+        return str(sum(row[3] in (pair or ()) for pair in objects))
+    if kind == "where" and tuple(row[2:]) in LABELS:
+        found = [name for name, pair in zip(squares, objects) if pair == tuple(row[2:])]
+    elif kind in ("color", "shape") and row[3] in (SHAPES if kind == "color" else COLORS):
+        found = [pair[kind == "shape"] for pair in objects if pair and row[3] in pair]
+    else:
+        raise ValueError(f"{question!r} is no question about a board of {len(squares)} squares; questions begin with "
+                         f"{', '.join(KINDS.values())} and have four words")
+    if len(found) != 1:
+        raise ValueError(f"{question!r} has {len(found)} answers on this board; it needs one")
+    return found[0]
 
 
 # ---- free shapes -----------------------------------------------------------------------------------------------------
