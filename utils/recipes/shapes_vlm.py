@@ -211,7 +211,7 @@ def _prepare(seed: int) -> tuple[dict, torch.Tensor, np.random.Generator]:
 
 
 def _fit_mini(name: str, model: vlm.TinyVLM, logits, parameters, prepared, steps: int, fresh: bool = True, frames: int = 1,
-              mix: dict[str, float] = MINI_MIX, lr: float = 4e-3) -> None:
+              lr: float = 4e-3) -> None:
     """Train one of the lesson's models on 6 questions about each of 16 fresh boards (or clips) per update.
 
     `logits(vision [n, frames, squares, 64], tokens)` is the model. A `fresh` one gets its encoder and connector, and the
@@ -225,7 +225,7 @@ def _fit_mini(name: str, model: vlm.TinyVLM, logits, parameters, prepared, steps
     def loss(step):
         most = int(np.ceil(8 * min(1.0, (step + 1) / (0.4 * steps)))) if fresh else 8
         labels = shapes.scenes(rng, 16, MINI_SIDE, range(1, most + 1))
-        tokens, targets, _ = packed_batch(rng, labels, 6, mix)
+        tokens, targets, _ = packed_batch(rng, labels, 6, MINI_MIX)
         vision = model.vision_tokens(draw_features(pool, rng, clips(rng, labels, frames)))
         return cross_entropy(logits(vision, tokens).flatten(0, 1), targets.flatten())
 
@@ -251,7 +251,7 @@ def _share_exact(model: vlm.TinyVLM, logits, rng: np.random.Generator, count: in
     return shares
 
 
-def _save_mini(folder: Path, about: str, rows: dict, models: dict[str, nn.Module], seed: int) -> None:
+def _save_mini(folder: Path, about: str, rows: dict, models: dict[str, nn.Module], seed: int | str) -> None:
     """Write the models' weights in half precision, and a card with the measured `rows` (name -> updates and shares)."""
     for name, model in models.items():
         save_file({key: value.half() for key, value in model.state_dict().items()}, folder / f"{name}.safetensors")
@@ -268,25 +268,19 @@ def _save_mini(folder: Path, about: str, rows: dict, models: dict[str, nn.Module
 @recipe
 def llava_full(folder: Path) -> None:
     """Lesson 81's models that read every patch: `llava` in all its four blocks, `drop` in the first of five."""
-    seed, more, rows, trained = 0, 1000, {}, {}
-    mix = {"what": 0.5, "color": 0.05, "shape": 0.05, "where": 0.4}
+    seed, rows, trained = 0, {}, {}
     prepared = _prepare(seed)
-
-    def logits(vision, tokens):
-        return full_logits(model, vision[:, 0], tokens, tokens.shape[1] // 6, seen)
-
-    # `drop` starts from seed 1: from seed 0 it stayed on a plateau (0.64 after 2000 updates), a luck the baseline should not have
-    for name, blocks, seen, start in (("llava", 4, 4, seed), ("drop", 5, 1, seed + 1)):
+    # Baselines should not owe a defeat to bad luck, so each starts from the first seed that learned every kind of question. From
+    # seeds 0 and 1 `llava` got stuck with 3 in 4 `what` right (it looked for the colour just said, not for the square); from
+    # seed 0 `drop` got stuck on `where`.
+    for name, blocks, seen, start in (("llava", 4, 4, 2), ("drop", 5, 1, 1)):
         trained[name] = model = vlm.TinyVLM(MINI_SIDE, blocks, start, match=True)
+        logits = lambda vision, tokens: full_logits(model, vision[:, 0], tokens, tokens.shape[1] // 6, seen)  # noqa: E731, B023
         _fit_mini(name, model, logits, model.parameters(), prepared, MINI_STEPS)
-    rows["drop"] = MINI_STEPS, _share_exact(model, logits, np.random.default_rng([seed, 1]))
-    # `llava` finds its way among 36 patches later than the others do: train it until it has converged
-    model, seen = trained["llava"], 4
-    _fit_mini("llava, longer", model, logits, model.parameters(), prepared, more, fresh=False, mix=mix, lr=3e-3)
-    rows["llava"] = MINI_STEPS + more, _share_exact(model, logits, np.random.default_rng([seed, 1]))
-    _save_mini(folder, "Two models of lesson 81 that read all 36 patches of an image: `llava` (4 blocks, patches in all of them; its last "
-               f"{more} updates had more questions of the kind `what`, {mix['what']:g}) and `drop` (5 blocks, patches in the first one "
-               "only, trained that way; fresh weights from seed 1).", rows, trained, seed)
+        rows[name] = MINI_STEPS, _share_exact(model, logits, np.random.default_rng([seed, 1]))
+    _save_mini(folder, "Two models of lesson 81 that read all 36 patches of an image: `llava` (4 blocks, patches in all of them; fresh "
+               "weights from seed 2) and `drop` (5 blocks, patches in the first one only, trained that way; fresh weights from seed 1).",
+               rows, trained, f"{seed} for encoder and data")
 
 
 @recipe
