@@ -9,7 +9,6 @@ from utils import rl, tiny
 from utils.recipes.registry import recipe
 from utils.worlds import quiz
 
-
 EASY = (1, 2)  # levels that the training texts answer at once; harder ones are only ever answered with reasoning
 
 
