@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -134,14 +135,14 @@ def load(name: str) -> DiT:
     """The generator data/`name` in eval mode. Raises CourseError as `models.shipped` does."""
     folder = shipped(name)
     model = DiT(**json.loads((folder / "config.json").read_text()))
-    model.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
+    model.load_state_dict(load_file(folder / "model.safetensors"))
     return model.eval()
 
 
 def save(model: DiT, folder) -> None:
-    """Write config.json and weights.pt, which `load` reads, to `folder`."""
+    """Write config.json and model.safetensors, which `load` reads, to `folder`."""
     (folder / "config.json").write_text(json.dumps(model.config) + "\n")
-    torch.save(model.state_dict(), folder / "weights.pt")
+    save_file(model.state_dict(), folder / "model.safetensors")
 
 
 # ---- what was drawn? -------------------------------------------------------------------------------------------------

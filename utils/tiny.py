@@ -77,20 +77,20 @@ def lm_loss(model, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tenso
     return model(input_ids=input_ids, labels=labels, use_cache=False).loss
 
 
-def fit(model, batch, steps: int, lr: float = 3e-3, warmup: int = 30, loss=lm_loss,
-        description: str = "training") -> list[float]:
+def fit(model, batch, steps: int, lr: float = 3e-3, warmup: int = 30, loss=lm_loss, description: str = "training",
+        weight_decay: float = 0.0, decay_from: float = 0.6, floor: float = 0.03) -> list[float]:
     """Train `model` in place on `loss(model, *batch(step))`, a scalar; returns the loss of each step.
 
-    `batch(step)` returns a tuple, for `lm_loss` that of `pack`. AdamW without weight decay, gradient norm clipped at 1;
-    the learning rate rises over `warmup` steps, stays until 60 % of `steps`, then falls along a cosine to 3 % of `lr`.
+    `batch(step)` returns a tuple, for `lm_loss` that of `pack`. AdamW, gradient norm clipped at 1; the learning rate rises
+    over `warmup` steps, stays until the share `decay_from` of `steps`, then falls along a cosine to `floor` times `lr`.
     Dropout stays off if the model is in eval mode. Deterministic when `batch` is and torch runs on one thread.
     """
     def factor(step):
-        decay = min(1.0, max(0.0, (step - 0.6 * steps) / (0.4 * steps)))
-        return min(1.0, (step + 1) / max(warmup, 1)) * (0.03 + 0.97 * (1 + math.cos(math.pi * decay)) / 2)
+        decay = min(1.0, max(0.0, (step - decay_from * steps) / ((1 - decay_from) * steps)))
+        return min(1.0, (step + 1) / max(warmup, 1)) * (floor + (1 - floor) * (1 + math.cos(math.pi * decay)) / 2)
 
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     losses = []
     for step in (bar := progress(range(steps), description)):

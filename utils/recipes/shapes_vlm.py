@@ -10,10 +10,12 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers.models.glm.modeling_glm import GlmDecoderLayer
 
-from utils import vlm
+from utils import tiny, vlm
 from utils.progress import progress
 from utils.recipes.registry import recipe
 from utils.worlds import shapes
+
+SCHEDULE = {"warmup": 100, "weight_decay": 0.01, "decay_from": 0.0, "floor": 0.02}  # of `tiny.fit`, for every model below
 
 
 def train_encoder(encoder: vlm.PatchEncoder, rng: np.random.Generator, steps: int = 300, batch_size: int = 256) -> None:
@@ -61,22 +63,6 @@ def packed_batch(rng: np.random.Generator, labels: np.ndarray, count: int, share
     return torch.tensor(tokens), torch.tensor(np.where(targets == shapes.PAD, -100, targets)), lengths
 
 
-def fit(parameters, loss, steps: int, description: str, lr: float = 4e-3, warmup: int = 100) -> None:
-    """AdamW on `loss(step)`: warm-up, then a cosine to 2 % of `lr`; weight decay 0.01, gradients clipped at norm 1."""
-    parameters = [parameter for parameter in parameters if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1, (step + 1) / warmup) * (
-        0.02 + 0.98 * (1 + np.cos(np.pi * step / steps)) / 2))
-    for step in (bar := progress(range(steps), description)):
-        optimizer.zero_grad()
-        value = loss(step)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
-        bar.set_postfix_str(f"loss ≈{value.item():.3f}", refresh=False)
-
-
 def exact(model: vlm.TinyVLM, rng: np.random.Generator, count: int, objects=range(1, 9)) -> dict[str, float]:
     """Share of exact texts on `count` fresh boards from real pixels: captions, and one question of each kind that was trained.
 
@@ -106,13 +92,15 @@ def shapes_vlm(folder: Path) -> None:
     pool = feature_pool(model.encoder, rng)
     residual = model.align(pool.flatten(0, 1), torch.arange(len(pool)).repeat_interleave(pool.shape[1]))
 
-    def loss(step):
+    def batch(step):
         labels = shapes.scenes(rng, batch_size, side)
-        tokens, targets, lengths = packed_batch(rng, labels, 6, mix, objects=8)
-        vision = model.vision_tokens(draw_features(pool, rng, labels))
-        return cross_entropy(model(vision, tokens, *vlm.block_mask(side * side, lengths)).logits.flatten(0, 1), targets.flatten())
+        return *packed_batch(rng, labels, 6, mix, objects=8), draw_features(pool, rng, labels)
 
-    fit(model.parameters(), loss, steps, folder.name)
+    def loss(model, tokens, targets, lengths, features):
+        masked = vlm.block_mask(side * side, lengths)
+        return cross_entropy(model(model.vision_tokens(features), tokens, *masked).logits.flatten(0, 1), targets.flatten())
+
+    tiny.fit(model, batch, steps, 4e-3, loss=loss, description=folder.name, **SCHEDULE)
     model.save(folder)
 
     test = np.random.default_rng([seed, 1])
@@ -210,26 +198,29 @@ def _prepare(seed: int) -> tuple[dict, torch.Tensor, np.random.Generator]:
     return encoder.state_dict(), feature_pool(encoder, rng), rng
 
 
-def _fit_mini(name: str, model: vlm.TinyVLM, logits, parameters, prepared, steps: int, fresh: bool = True, frames: int = 1,
+def _fit_mini(name: str, model: nn.Module, logits, prepared, steps: int, fresh: bool = True, frames: int = 1,
               lr: float = 4e-3) -> None:
     """Train one of the lesson's models on 6 questions about each of 16 fresh boards (or clips) per update.
 
-    `logits(vision [n, frames, squares, 64], tokens)` is the model. A `fresh` one gets its encoder and connector, and the
+    `logits(vision [n, frames, squares, 64], tokens)` runs `model`, a TinyVLM or a LlavaMini. A `fresh` one gets its encoder and connector, and the
     most objects on a board grow from 1 to 8 over the first 40 % of the updates.
     """
     weights, pool, rng = prepared
+    reader = model.vlm if isinstance(model, LlavaMini) else model
     if fresh:
-        model.encoder.load_state_dict(weights)
-        model.align(pool.flatten(0, 1), torch.arange(len(pool)).repeat_interleave(pool.shape[1]))
+        reader.encoder.load_state_dict(weights)
+        reader.align(pool.flatten(0, 1), torch.arange(len(pool)).repeat_interleave(pool.shape[1]))
 
-    def loss(step):
+    def batch(step):
         most = int(np.ceil(8 * min(1.0, (step + 1) / (0.4 * steps)))) if fresh else 8
         labels = shapes.scenes(rng, 16, MINI_SIDE, range(1, most + 1))
         tokens, targets, _ = packed_batch(rng, labels, 6, MINI_MIX)
-        vision = model.vision_tokens(draw_features(pool, rng, clips(rng, labels, frames)))
-        return cross_entropy(logits(vision, tokens).flatten(0, 1), targets.flatten())
+        return tokens, targets, draw_features(pool, rng, clips(rng, labels, frames))
 
-    fit(parameters, loss, steps, name, lr)
+    def loss(model, tokens, targets, features):
+        return cross_entropy(logits(reader.vision_tokens(features), tokens).flatten(0, 1), targets.flatten())
+
+    tiny.fit(model, batch, steps, lr, loss=loss, description=name, **SCHEDULE)
 
 
 @torch.no_grad()
@@ -276,7 +267,7 @@ def llava_full(folder: Path) -> None:
     for name, blocks, seen, start in (("llava", 4, 4, 2), ("drop", 5, 1, 1)):
         trained[name] = model = vlm.TinyVLM(MINI_SIDE, blocks, start, match=True)
         logits = lambda vision, tokens: full_logits(model, vision[:, 0], tokens, tokens.shape[1] // 6, seen)  # noqa: E731, B023
-        _fit_mini(name, model, logits, model.parameters(), prepared, MINI_STEPS)
+        _fit_mini(name, model, logits, prepared, MINI_STEPS)
         rows[name] = MINI_STEPS, _share_exact(model, logits, np.random.default_rng([seed, 1]))
     _save_mini(folder, "Two models of lesson 81 that read all 36 patches of an image: `llava` (4 blocks, patches in all of them; fresh "
                "weights from seed 2) and `drop` (5 blocks, patches in the first one only, trained that way; fresh weights from seed 1).",
@@ -291,12 +282,12 @@ def llava_mini(folder: Path) -> None:
     for name, blocks, fusion in (("mini", 4, 1), ("comp", 5, 0)):
         model = LlavaMini(blocks, fusion, seed)
         logits = lambda vision, tokens: model.logits(vision, tokens, tokens.shape[1] // 6)  # noqa: E731, B023
-        _fit_mini(name, model.vlm, logits, model.parameters(), prepared, MINI_STEPS)
+        _fit_mini(name, model, logits, prepared, MINI_STEPS)
         rows[name], trained[name] = (MINI_STEPS, _share_exact(model.vlm, logits, np.random.default_rng([seed, 1]))), model
     model = LlavaMini(4, 1, seed)
     model.load_state_dict(trained["mini"].state_dict())
     logits = lambda vision, tokens: model.logits(vision, tokens, tokens.shape[1] // 6)  # noqa: E731
-    _fit_mini("video", model.vlm, logits, model.parameters(), prepared, 400, fresh=False, frames=4, lr=2e-3)
+    _fit_mini("video", model, logits, prepared, 400, fresh=False, frames=4, lr=2e-3)
     rows["video"] = (400, _share_exact(model.vlm, logits, np.random.default_rng([seed, 1]), frames=4))
     _save_mini(folder, "Three models of lesson 81 that give their language model one vision token per image: `mini` (pre-fusion block, "
                "then 4 blocks), `comp` (no pre-fusion, 5 blocks) and `video` (`mini` trained further on clips of 4 frames, over which "
