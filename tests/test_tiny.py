@@ -74,6 +74,27 @@ def test_a_loss_of_ones_own():
     assert doubled[0] == pytest.approx(2 * tiny.lm_loss(tiny.causal_lm(tokenizer, seed=1), *batch).item(), rel=1e-5)
 
 
+def test_the_schedule_is_the_documented_one():
+    steps, lr, decay = 10, 0.5, 0.2  # without a gradient AdamW only decays: each step multiplies by 1 - rate * decay
+    idle = lambda model: 0 * model.weight.sum()  # noqa: E731
+
+    def left(**options):
+        model = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.ones_(model.weight)
+        tiny.fit(model, lambda step: (), steps, lr, warmup=2, loss=idle, **options)
+        return model.weight.item()
+
+    cosine = lambda share: 0.1 + 0.9 * (1 + np.cos(np.pi * share)) / 2  # noqa: E731
+    whole = [min(1, (step + 1) / 2) * cosine(step / steps) for step in range(steps)]
+    late = [min(1, (step + 1) / 2) * cosine(max(0, step - 5) / 5) for step in range(steps)]
+    for decay_from, factors in ((0.0, whole), (0.5, late)):
+        expected = np.prod([1 - lr * factor * decay for factor in factors])
+        assert left(weight_decay=decay, decay_from=decay_from, floor=0.1) == pytest.approx(expected, rel=1e-5)
+    assert left() == 1
+    with pytest.raises(ValueError, match="decay_from = 1"):
+        left(decay_from=1.0)
+
+
 def test_greedy_sampling_agrees_with_generate(reasoner):
     model, tokenizer = reasoner
     rollouts = tiny.sample(model, tokenizer, PROMPTS, 60, temperature=0)

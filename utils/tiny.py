@@ -83,8 +83,12 @@ def fit(model, batch, steps: int, lr: float = 3e-3, warmup: int = 30, loss=lm_lo
 
     `batch(step)` returns a tuple, for `lm_loss` that of `pack`. AdamW, gradient norm clipped at 1; the learning rate rises
     over `warmup` steps, stays until the share `decay_from` of `steps`, then falls along a cosine to `floor` times `lr`.
-    Dropout stays off if the model is in eval mode. Deterministic when `batch` is and torch runs on one thread.
+    Dropout stays off if the model is in eval mode. Deterministic when `batch` is and torch runs on one thread. Raises
+    ValueError for a `decay_from` outside [0, 1).
     """
+    if not 0 <= decay_from < 1:
+        raise ValueError(f"the decay starts at a share of the steps in [0, 1); found decay_from = {decay_from}")
+
     def factor(step):
         decay = min(1.0, max(0.0, (step - decay_from * steps) / ((1 - decay_from) * steps)))
         return min(1.0, (step + 1) / max(warmup, 1)) * (floor + (1 - floor) * (1 + math.cos(math.pi * decay)) / 2)

@@ -202,8 +202,8 @@ def _fit_mini(name: str, model: nn.Module, logits, prepared, steps: int, fresh: 
               lr: float = 4e-3) -> None:
     """Train one of the lesson's models on 6 questions about each of 16 fresh boards (or clips) per update.
 
-    `logits(vision [n, frames, squares, 64], tokens)` runs `model`, a TinyVLM or a LlavaMini. A `fresh` one gets its encoder and connector, and the
-    most objects on a board grow from 1 to 8 over the first 40 % of the updates.
+    `logits(vision [n, frames, squares, 64], tokens)` runs `model`, a TinyVLM or a LlavaMini. A `fresh` one gets its
+    encoder and connector, and the most objects on a board grow from 1 to 8 over the first 40 % of the updates.
     """
     weights, pool, rng = prepared
     reader = model.vlm if isinstance(model, LlavaMini) else model
