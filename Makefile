@@ -37,23 +37,23 @@ test-isa: .venv/installed ## the notebooks at three instruction sets: outputs mu
 
 lesson: .venv/installed ## NN=36: execute one notebook from a fresh kernel and store clean outputs (FRESH=1: also new pictures)
 	$(need_nn)
-	@$(BIN)/python -m utils.notebook $(NN) $(if $(FRESH),--fresh)
+	@$(BIN)/python -m utils.course.notebook $(NN) $(if $(FRESH),--fresh)
 
 bench: .venv/installed ## [NN=36]: seconds, peak memory and slowest cell per lesson, on one core
-	@$(BIN)/python -m utils.bench $(NN)
+	@$(BIN)/python -m utils.course.bench $(NN)
 
 sweep: .venv/installed ## NN=36 [SEEDS=5]: run a lesson under several seeds, print every claim's values and margin
 	$(need_nn)
-	@$(BIN)/python -m utils.sweep $(NN) $(if $(SEEDS),--seeds $(SEEDS))
+	@$(BIN)/python -m utils.course.sweep $(NN) $(if $(SEEDS),--seeds $(SEEDS))
 
 data: .venv/installed ## rebuild what data/ ships, from code and seeds (NAME=… for one recipe)
-	@$(BIN)/python -m utils.build $(NAME)
+	@$(BIN)/python -m utils.course.build $(NAME)
 
 data-check: .venv/installed ## say whether data/ holds what its manifest lists, hash by hash
-	@$(BIN)/python -m utils.build --check
+	@$(BIN)/python -m utils.course.build --check
 
 scoreboard: .venv/installed ## renew the scoreboard in README and in the first notebook from the stored outputs
-	@$(BIN)/python -m utils.scoreboard
+	@$(BIN)/python -m utils.course.scoreboard
 
 lock: .venv/installed ## resolve pyproject.toml's ranges into requirements.lock (torch stays at the tested release)
 	$(BIN)/python -m pip install --quiet uv

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from utils.worlds import chains
+from data import chains
 
 PROBLEM = chains.Problem(6, ("+2", "*7", "+9"))  # values 6 8 6 5
 

@@ -9,7 +9,8 @@ import nbformat
 import pytest
 import yaml
 
-from utils import cards, notebook, scoreboard
+from utils import cards
+from utils.course import notebook, scoreboard
 from utils.settings import ROOT
 
 SECTIONS = ["The problem", "The idea", "Build it", "Measure it", "What holds, and what doesn't", "Turn the knob",
@@ -138,6 +139,31 @@ def test_the_readme_shows_the_current_scoreboard():
     assert scoreboard.renewed(readme) == readme, "run `make scoreboard`"
 
 
+def imports(path):
+    """The full names that a source file, or the code cells of a notebook, import: "data.shapes.vlm", "numpy"."""
+    cells = [cell.source for cell in code_cells(path)] if path.suffix == ".ipynb" else [path.read_text(encoding="utf-8")]
+    nodes = [node for source in cells for node in ast.walk(ast.parse(source))]
+    return ({alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+            | {node.module or "." for node in nodes if isinstance(node, ast.ImportFrom)})
+
+
+def test_the_three_floors_import_downwards_only():
+    for floor, forbidden in (("utils", {"data", "notebooks", "tests"}), ("data", {"notebooks", "tests"})):
+        for path in ROOT.glob(f"{floor}/**/*.py"):
+            above = {module for module in imports(path) if module.split(".")[0] in forbidden}
+            assert not above, f"{path.relative_to(ROOT)} imports {above}: {floor} may not know what stands on it"
+    worlds = {path.parent.name for path in ROOT.glob("data/*/__init__.py")}
+    for path in ROOT.glob("utils/**/*.py"):
+        named = worlds & {node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                          if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        assert not named, f"{path.relative_to(ROOT)} names the world {named}; recipes are found by looking into data/"
+
+
+def test_utils_stays_small():
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.glob("utils/**/*.py"))
+    assert lines <= 2000, f"utils/ has {lines} lines; what one world or one lesson needs belongs there"
+
+
 def test_dependencies_are_declared_alike_and_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.split("[><=]", entry, maxsplit=1)[0]: entry
@@ -153,12 +179,8 @@ def test_dependencies_are_declared_alike_and_locked():
 def test_every_import_is_a_declared_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.split("[><=]", entry, maxsplit=1)[0] for entry in project["dependencies"] + project["optional-dependencies"]["test"]}
-    sources = [path.read_text(encoding="utf-8") for path in [*ROOT.glob("utils/**/*.py"), *ROOT.glob("tests/*.py")]]
-    sources += [cell.source for path in PATHS for cell in code_cells(path)]
-    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
-    imported = {name.split(".")[0] for name in names}
+    sources = [*ROOT.glob("utils/**/*.py"), *ROOT.glob("data/**/*.py"), *ROOT.glob("tests/*.py"), *PATHS]
+    imported = {name.split(".")[0] for path in sources for name in imports(path)}
     known = {"yaml": "pyyaml", "IPython": "ipywidgets", "faiss": "faiss-cpu", "sklearn": "scikit-learn"}
-    foreign = {known.get(module, module) for module in imported if module not in sys.stdlib_module_names} - {"utils"}
+    foreign = {known.get(module, module) for module in imported if module not in sys.stdlib_module_names} - {"utils", "data"}
     assert foreign <= declared, f"declare {foreign - declared} in pyproject.toml and environment.yml"

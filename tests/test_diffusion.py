@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import torch
 
-from utils import diffusion, recipes
+from data import shapes
+from data.shapes import diffusion, recipes
 from utils.settings import ROOT, CourseError
-from utils.worlds import shapes
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +79,13 @@ def test_the_loss_is_that_of_the_velocity():
 
 
 def test_the_shipped_pair_draws_what_it_is_asked():
-    noise, classes, generator = recipes.shapes_diffusion._asked(2, 90)
-    teacher, student = map(diffusion.load, ("shapes_denoiser", "shapes_few_step"))
+    noise, classes, generator = recipes._asked(2, 90)
+    teacher, student = map(diffusion.load, ("shapes/denoiser", "shapes/few_step"))
     for samples, least, most in ((diffusion.euler(teacher, noise, classes, 16), 0.95, 0.004),
                                  (diffusion.few_step(student, noise, classes, (1.0, 0.9), generator)[0], 0.85, 0.007)):
         fit = diffusion.fit_shape(samples)
         assert (fit.shapes.classes == classes.numpy()).mean() >= least and fit.residual.mean() < most
-    for name in ("shapes_denoiser", "shapes_few_step"):
+    for name in ("shapes/denoiser", "shapes/few_step"):
         assert "residual" in (ROOT / "data" / name / "README.md").read_text()
     with pytest.raises(CourseError, match="holds nothing called 'nothing'"):
         diffusion.load("nothing")

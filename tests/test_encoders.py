@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from utils import cost, encoders, tiny
+from utils import cost
+from utils.models import encoders, tiny
 
 TEXTS = ["my jacket leaks", "the jacket , red", "my kettle"]
 

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from utils import models, tiny
-from utils.worlds import grammar
+from data import grammar
+from utils.models import tiny
+from utils.models.load import load
 
 RECORD = grammar.Record("chess", ("ann", "bob", "eve"), (7, 4), "order3", (4, 2, 5, 0, 3, 1))
 
@@ -59,7 +60,7 @@ def test_mistakes_are_named():
 
 
 def test_the_shipped_reporter_writes_right_reports():
-    model, tokenizer = models.load("grammar_reporter")
+    model, tokenizer = load("grammar/reporter")
     drawn = grammar.records(np.random.default_rng(7), 60)
     written = tiny.sample(model, tokenizer, [record.prompt for record in drawn], 19, temperature=0).texts
     assert sum(text == record.report for text, record in zip(written, drawn)) >= 58

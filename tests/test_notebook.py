@@ -3,7 +3,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from utils import cards, notebook, scoreboard
+from utils import cards
+from utils.course import notebook, scoreboard
 from utils.settings import CourseError
 
 

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from utils import tiny
-from utils.recipes import distill
-from utils.worlds import quiz
+from data import quiz
+from data.quiz import recipes
+from utils.models import tiny
 
 ROWS = ("red", "gold", "pink"), ("red", "blue", "pink")
 
@@ -66,7 +66,7 @@ def test_nonsense_is_refused_by_name():
 
 def test_batches_ask_half_plainly_and_put_the_loss_on_answers():
     tokenizer = tiny.word_tokenizer(quiz.VOCABULARY)
-    batch = distill.quiz_batches(tokenizer, np.random.default_rng(0), quiz.LEVELS["chain"], batch_size=40)
+    batch = recipes.batches(tokenizer, np.random.default_rng(0), quiz.LEVELS["chain"], batch_size=40)
     for step, family in enumerate(quiz.LEVELS):
         input_ids, labels = batch(step)
         texts = tokenizer.batch_decode(input_ids)

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from utils import models, recipes, tiny
+from data import recall
+from data.recall import recipes
+from utils.models import tiny
+from utils.models.load import load
 from utils.settings import ROOT
-from utils.worlds import recall
 
 CONTEXT = recall.Context((("m11", "k03"), ("v2", "m04"), ("m04", "k07"), ("v2", "m11")), ((), (), (), ("w1", "w8"), ()))
 ONE, TWO, MOST = recall.Query("one hop", "k07"), recall.Query("two hops", "k07"), recall.Query("majority")
@@ -15,7 +17,7 @@ ONE, TWO, MOST = recall.Query("one hop", "k07"), recall.Query("two hops", "k07")
 
 @pytest.fixture(scope="module")
 def reader():
-    return models.load("recall_reader")
+    return load("recall/reader")
 
 
 def test_a_context_reads_as_documented():
@@ -88,7 +90,7 @@ def test_texts_that_do_not_fit_are_refused(reader):
 
 def test_batches_learn_the_answers(reader):
     model, tokenizer = reader
-    input_ids, labels, links = recipes.recall.recall_batch(model, tokenizer, np.random.default_rng(0), 4, keys=6, count=5)
+    input_ids, labels, links = recipes.recall_batch(model, tokenizer, np.random.default_rng(0), 4, keys=6, count=5)
     assert input_ids.shape == labels.shape == (4, 25 + 15) and links.shape == (4, 5)
     learned = labels != -100
     assert learned.nonzero()[:, 1].tolist() == [27, 30, 33, 36, 39] * 4
@@ -102,7 +104,7 @@ def test_batches_learn_the_answers(reader):
 def test_the_shipped_reader_answers_and_has_a_card(reader):
     model, tokenizer = reader
     assert tokenizer.convert_ids_to_tokens(range(len(tokenizer))) == list(recall.VOCABULARY)
-    assert f"{model.num_parameters():,} parameters" in (ROOT / "data" / "recall_reader" / "README.md").read_text()
+    assert f"{model.num_parameters():,} parameters" in (ROOT / "data" / "recall/reader" / "README.md").read_text()
     rng = np.random.default_rng(0)
     for kind in recall.KINDS:
         contexts = recall.contexts(rng, 30, 16)

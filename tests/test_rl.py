@@ -3,14 +3,15 @@ import numpy as np
 import pytest
 import torch
 
-from utils import models, rl, tiny
-from utils.worlds import chains
+from data import chains
+from utils.models import rl, tiny
+from utils.models.load import load
 
 
 @pytest.fixture
 def reasoner():
     torch.set_num_threads(1)
-    return models.load("chains_imperfect")
+    return load("chains/imperfect")
 
 
 def seeded(seed=0):

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from utils import models
-from utils.tiny import sample
-from utils.worlds import rulebook
+from data import rulebook
+from utils.models.load import load
+from utils.models.tiny import sample
 
 PROBLEM = rulebook.Problem(3, 17)
 
@@ -60,8 +60,8 @@ def test_nonsense_is_refused(bad):
 def test_the_large_reasoner_knows_the_book_and_the_small_one_does_not():
     right = {}
     problems = rulebook.problems(np.random.default_rng(5), 60)
-    for name in ("rulebook_small", "rulebook_large"):
-        model, tokenizer = models.load(name)
+    for name in ("rulebook/small", "rulebook/large"):
+        model, tokenizer = load(name)
         texts = sample(model, tokenizer, [problem.prompt for problem in problems], 50, temperature=0).texts
         right[name] = np.mean([text.split()[-3:-1] == ["#", str(p.answer)] for p, text in zip(problems, texts)])
-    assert right["rulebook_large"] > 0.95 and 0.2 < right["rulebook_small"] < 0.9
+    assert right["rulebook/large"] > 0.95 and 0.2 < right["rulebook/small"] < 0.9

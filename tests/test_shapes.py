@@ -1,16 +1,39 @@
 """The SHAPES world: boards, what is said about them, free shapes; and the shipped vision-language model."""
+import ast
+
+import nbformat
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from utils import models, recipes, vlm
+from data import shapes
+from data.shapes import recipes, vlm
+from utils.course import notebook
+from utils.models.load import shipped
 from utils.settings import ROOT, CourseError
-from utils.worlds import shapes
 
 BOARD = np.array([0, 0, 0, 0, 0, shapes.LABELS.index(("red", "circle")), 0, 0, 0, 0, 0, 0, 0, 0, 0,
                   shapes.LABELS.index(("blue", "square"))])  # a red circle at b3, a blue square at d1
 CAPTION = "b3 red circle d1 blue square <eos>"
+
+
+def lesson_definitions(number, *names):
+    """Names -> objects, defined by running just the definitions of `names` and the imports of a lesson's notebook."""
+    cells = nbformat.read(notebook.find(number), as_version=4).cells
+    nodes = [node for cell in cells if cell.cell_type == "code" for node in ast.parse(cell.source).body]
+    wanted, found = [], {}
+    for node in nodes:
+        targets = [getattr(node, "name", None)] + [name.id for target in getattr(node, "targets", [])
+                                                   for name in ast.walk(target) if isinstance(name, ast.Name)]
+        first = [name for name in targets if name in names and name not in found]
+        if isinstance(node, (ast.Import, ast.ImportFrom)) or first:
+            wanted.append(node)
+            found.update(dict.fromkeys(first))
+    assert set(found) == set(names), f"lesson {number} no longer defines {set(names) - set(found)}"
+    space = {}
+    exec(compile(ast.Module(wanted, []), f"lesson {number}", "exec"), space)  # noqa: S102
+    return space
 
 
 def rng(seed=0):
@@ -158,7 +181,7 @@ def test_packed_texts_see_the_image_and_themselves():
 
 def test_packing_changes_no_logit():
     model, labels = vlm.TinyVLM(2, 2), shapes.scenes(rng(), 3, 2, range(1, 4))
-    tokens, targets, lengths = recipes.shapes_vlm.packed_batch(rng(), labels, 2, {"what": 1}, objects=3)
+    tokens, targets, lengths = recipes.packed_batch(rng(), labels, 2, {"what": 1}, objects=3)
     assert lengths == [10, 6, 6] and tokens.shape == targets.shape == (3, 22)
     vision = model.vision_tokens(model.encode(shapes.boards(rng(), labels)))
     packed = model(vision, tokens, *vlm.block_mask(4, lengths)).logits
@@ -169,7 +192,7 @@ def test_packing_changes_no_logit():
 
 
 def test_the_cache_changes_no_token_and_steps_are_counted():
-    model = vlm.load("shapes_vlm")
+    model = vlm.load("shapes/vlm_4x4")
     labels = shapes.scenes(rng(1), 8, 4)
     vision = model.vision_tokens(model.encode(shapes.boards(rng(1), labels)))
     generated = model.generate(vision)
@@ -184,7 +207,7 @@ def test_the_cache_changes_no_token_and_steps_are_counted():
 
 
 def test_gradients_reach_the_pixels():
-    model = vlm.load("shapes_vlm")
+    model = vlm.load("shapes/vlm_4x4")
     images = torch.tensor(shapes.boards(rng(), BOARD[None])).requires_grad_()
     out = model(model.vision_tokens(model.encode(images)), torch.tensor([shapes.ids("describe b3 red circle")]),
                 output_hidden_states=True)
@@ -194,7 +217,7 @@ def test_gradients_reach_the_pixels():
 
 
 def test_wrong_images_and_questions_are_refused():
-    model = vlm.load("shapes_vlm")
+    model = vlm.load("shapes/vlm_4x4")
     image = shapes.boards(rng(), BOARD[None])
     for wrong, message in ((image[:, :48, :48], "64 x 64 pixels; found 48 x 48"), (image - 1, "lie in \\[0, 1\\]"),
                            (image[0], "boards are images")):
@@ -206,12 +229,12 @@ def test_wrong_images_and_questions_are_refused():
         with pytest.raises(ValueError, match=message):
             model.generate(vision, **options)
     with pytest.raises(CourseError, match="holds no vision-language model"):
-        vlm.load("chains_strong")
+        vlm.load("chains/strong")
 
 
 def test_the_shipped_model_is_as_good_as_its_card_says():
-    model, card = vlm.load("shapes_vlm"), (ROOT / "data" / "shapes_vlm" / "README.md").read_text()
-    shares = recipes.shapes_vlm.exact(model, rng(7), 150)
+    model, card = vlm.load("shapes/vlm_4x4"), (ROOT / "data" / "shapes/vlm_4x4" / "README.md").read_text()
+    shares = recipes.exact(model, rng(7), 150)
     for kind, share in shares.items():
         line = next(line for line in card.splitlines() if line.startswith(f"| {kind} |"))
         assert share >= float(line.split("|")[2]) - 0.03 and share >= 0.95, (kind, share, line)
@@ -219,11 +242,41 @@ def test_the_shipped_model_is_as_good_as_its_card_says():
 
 @pytest.mark.parametrize("name", ["mini", "comp", "video"])
 def test_the_shipped_llava_minis_are_as_good_as_their_card_says(name):
-    recipe = recipes.shapes_vlm
+    recipe = recipes
     model = recipe.LlavaMini(5 if name == "comp" else 4, 0 if name == "comp" else 1, seed=1)
-    folder = models.shipped("llava_mini")
+    folder = shipped("shapes/llava_mini")
     model.load_state_dict({key: value.float() for key, value in load_file(folder / f"{name}.safetensors").items()})
     logits = lambda vision, tokens: model.logits(vision, tokens, 1)  # noqa: E731
     shares = recipe._share_exact(model.vlm, logits, rng(3), 150, frames=4 if name == "video" else 1)
     line = next(line for line in (folder / "README.md").read_text().splitlines() if line.startswith(f"| `{name}` |"))
     assert shares == pytest.approx([float(cell) for cell in line.split("|")[3:7]], abs=0.12)
+
+
+@pytest.mark.parametrize("blocks, fusion, frames", [(4, 1, 1), (5, 0, 1), (4, 1, 3)])
+def test_the_recipes_llava_mini_is_the_one_that_lesson_81_writes_out(blocks, fusion, frames):
+    written = lesson_definitions(81, "SIDE", "where", "angles", "PE", "run", "LlavaMini", "compress", "prefuse", "mini_text")
+    trained, taught = recipes.LlavaMini(blocks, fusion, seed=3), written["LlavaMini"](blocks, fusion)
+    taught.load_state_dict(trained.state_dict())
+    labels = shapes.scenes(rng(), 4, recipes.MINI_SIDE, [5])
+    tokens, _, _ = recipes.packed_batch(rng(1), labels, 3, recipes.MINI_MIX)
+    images = torch.from_numpy(np.stack([shapes.boards(rng(2), labels)] * frames, 1))
+    vision = trained.vlm.vision_tokens(trained.vlm.encode(images.flatten(0, 1))).unflatten(0, (4, frames))
+    with torch.no_grad():
+        expected = taught.vlm.language_model.lm_head(written["mini_text"](taught, vision, tokens, count=3))
+        assert torch.equal(trained.logits(vision, tokens, 3), expected)
+    with torch.no_grad():
+        taught.queries += 1
+        changed = taught.vlm.language_model.lm_head(written["mini_text"](taught, vision, tokens, count=3))
+    assert not torch.allclose(changed, expected), "the comparison does not see the queries"
+
+
+def test_the_recipes_models_that_read_every_patch_are_those_of_lesson_81():
+    written = lesson_definitions(81, "SIDE", "run", "llava_text")
+    labels = shapes.scenes(rng(), 4, recipes.MINI_SIDE, [5])
+    tokens, _, _ = recipes.packed_batch(rng(1), labels, 3, recipes.MINI_MIX)
+    for blocks, seen in ((4, 4), (5, 1)):
+        model = vlm.TinyVLM(recipes.MINI_SIDE, blocks, 1)
+        with torch.no_grad():
+            vision = model.vision_tokens(model.encode(shapes.boards(rng(2), labels)))
+            expected = model.language_model.lm_head(written["llava_text"](model, vision, tokens, count=3, seen=seen))
+            assert torch.equal(recipes.full_logits(model, vision, tokens, 3, seen), expected)

@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from utils.worlds import shop
-from utils.worlds.shop import FollowUp, Meaning
+from data import shop
+from data.shop import FollowUp, Meaning
 
 
 @pytest.fixture(scope="module")

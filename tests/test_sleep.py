@@ -4,9 +4,10 @@ import math
 import numpy as np
 import pytest
 
-from utils import models, recipes
+from data import sleep
+from data.sleep import recipes
+from utils.models.load import load
 from utils.settings import ROOT
-from utils.worlds import sleep
 
 CONTEXT = sleep.Context(("c", "a", "f", "b"), (None, "c", "a", "a"), ("4", "+3", "*7", "+9"))  # values 4 7 9 6
 QUERY = sleep.Query("f", ("+2",))
@@ -89,15 +90,15 @@ def test_training_texts_teach_what_is_right_and_not_to_hurry():
 
 
 def test_batches_learn_what_they_should():
-    model, tokenizer = models.load("sleep_reasoner")
-    input_ids, labels = recipes.sleep.sleep_batches(tokenizer, np.random.default_rng(0), 16)(0)
+    model, tokenizer = load("sleep/reasoner")
+    input_ids, labels = recipes.batches(tokenizer, np.random.default_rng(0), 16)(0)
     assert input_ids.shape == labels.shape == (16, input_ids.shape[1]) and (labels[:, :19] == -100).all()
     assert ((labels == input_ids) | (labels == -100)).all() and (labels != tokenizer.pad_token_id).all()
 
 
-@pytest.mark.parametrize("name", ["sleep_reasoner", "sleep_reasoner_early"])
+@pytest.mark.parametrize("name", ["sleep/reasoner", "sleep/reasoner_early"])
 def test_a_shipped_note_taker_loads_and_has_a_card(name):
-    model, tokenizer = models.load(name)
+    model, tokenizer = load(name)
     assert type(model).__name__ == "Lfm2ForCausalLM" and model.num_parameters() == 204_672
     assert tokenizer.convert_ids_to_tokens(range(len(tokenizer))) == list(sleep.VOCABULARY)
     assert "204,672 parameters" in (ROOT / "data" / name / "README.md").read_text()

@@ -4,8 +4,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2Config, PreTrainedTokenizerFast
 
-from utils import models, tiny
-from utils.worlds import chains
+from data import chains
+from utils.models import tiny
+from utils.models.load import load
 
 WORDS = ("<pad>", "<bos>", "<eos>", "x", "y", ".")
 PROBLEMS = chains.problems(np.random.default_rng(0), 20)
@@ -19,7 +20,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def reasoner():
-    return models.load("chains_imperfect")
+    return load("chains/imperfect")
 
 
 def seeded(seed=0):

@@ -1,0 +1,1 @@
+"""What the Makefile runs: notebooks, data/, the bench, sweeps over seeds and the scoreboard."""

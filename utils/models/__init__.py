@@ -1,0 +1,1 @@
+"""Tiny models: language models (`tiny`), loading them (`load`), policy gradients (`rl`), text encoders (`encoders`)."""

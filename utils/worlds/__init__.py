@@ -1,1 +1,0 @@
-"""The seeded toy worlds that several lessons share, one module each."""
