@@ -181,6 +181,6 @@ def test_every_import_is_a_declared_dependency():
     declared = {re.split("[><=]", entry, maxsplit=1)[0] for entry in project["dependencies"] + project["optional-dependencies"]["test"]}
     sources = [*ROOT.glob("utils/**/*.py"), *ROOT.glob("data/**/*.py"), *ROOT.glob("tests/*.py"), *PATHS]
     imported = {name.split(".")[0] for path in sources for name in imports(path)}
-    known = {"yaml": "pyyaml", "IPython": "ipywidgets", "faiss": "faiss-cpu", "sklearn": "scikit-learn"}
+    known = {"yaml": "pyyaml", "IPython": "ipywidgets", "sklearn": "scikit-learn"}
     foreign = {known.get(module, module) for module in imported if module not in sys.stdlib_module_names} - {"utils", "data"}
     assert foreign <= declared, f"declare {foreign - declared} in pyproject.toml and environment.yml"

@@ -65,7 +65,7 @@ def test_contrastive_training_brings_meanings_together():
     assert losses[-1] < 0.2 < losses[0]
     ids = torch.arange(1, 21)[:, None]
     vectors = encoders.encode(model, ids)
-    found = encoders.flat_index(vectors[10:]).search(vectors[:10], 1)[1][:, 0]
+    found = encoders.FlatIndex(vectors[10:]).search(vectors[:10], 1)[1][:, 0]
     assert found.tolist() == list(range(10))
 
 
@@ -78,3 +78,19 @@ def test_metrics_by_hand():
     assert encoders.f_beta(0.73, 0.61, 0.5) == pytest.approx(0.702, abs=1e-3) and encoders.f_beta(0, 0) == 0
     with pytest.raises(ValueError, match="at least one relevant"):
         encoders.ndcg(hits, 0)
+
+
+def test_the_flat_index_finds_what_sorting_finds_and_grows():
+    rng = np.random.default_rng(0)
+    vectors, queries = rng.normal(size=(50, 4)).astype(np.float32), rng.normal(size=(7, 4)).astype(np.float32)
+    index = encoders.FlatIndex(vectors[:0])
+    assert index.search(queries, 3)[1].shape == (7, 0)
+    index.add(vectors[:20])
+    index.add(vectors[20:])
+    expected = np.argsort(-(queries @ vectors.T), axis=1)
+    for k in (1, 10, 50, 80):
+        scores, rows = index.search(queries, k)
+        assert (rows == expected[:, :k]).all() and np.allclose(scores, np.take_along_axis(queries @ vectors.T, rows, 1))
+    assert encoders.FlatIndex(np.ones((4, 2))).search(np.ones((1, 2)), 4)[1].tolist() == [[0, 1, 2, 3]]
+    with pytest.raises(ValueError, match="1 or more rows"):
+        index.search(queries, 0)

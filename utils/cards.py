@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import numbers
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from utils.settings import CourseError, course_folder
 
 PARTS = ("Foundations", "Attention and cache", "Adaptive compute", "Serving", "Efficient reasoning",
          "Distillation and data", "Retrieval and context", "Agents", "Vision and generation", "Trust")
-VERDICTS = ("reproduced", "weaker", "not at toy scale", "by construction")
+VERDICTS = ("reproduced", "same direction", "not at toy scale", "by construction", "our control")
+EFFECTS = ("ratio", "difference")
 
 
 class CardError(CourseError):
@@ -62,14 +64,40 @@ class Headline:
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement of the paper, what the lesson measures for it, and the threshold that the measurement must meet."""
+    """One statement of the paper, what the lesson measures for it, and the threshold that the measurement must meet.
+
+    `paper_value` is the paper's number in the unit of the measure, and `effect` how sizes are compared: by the logarithm
+    of a `ratio`, which is 1 without an effect, or by a `difference`, which is 0 without one; both None if the paper gives none.
+    """
 
     id: str
     paper: str
     toy: str
     holds: Threshold
     verdict: str
-    why: str | None
+    paper_value: float | None = None
+    effect: str | None = None
+    why: str | None = None
+
+    def share(self, value: float) -> float:
+        """The effect measured as `value`, as a share of the paper's: 1 is the same size, below 0 the other way round."""
+        if self.effect == "difference":
+            return value / self.paper_value
+        return (math.log(value) if value > 0 else -math.inf) / math.log(self.paper_value)
+
+    def earned(self, value: float) -> tuple[str, ...]:
+        """The verdicts that the measured `value` leaves open. Where the paper gives a number, nobody chooses `reproduced`.
+
+        It is given to half to twice the paper's effect, and to nothing else.
+        """
+        if self.verdict in ("by construction", "our control"):
+            return (self.verdict,)
+        if self.paper_value is None:
+            return ("same direction", "not at toy scale")
+        share = self.share(value)
+        if 0.5 <= share <= 2:
+            return ("reproduced",)
+        return ("same direction", "not at toy scale") if share > 0 else ("not at toy scale",)
 
 
 @dataclass(frozen=True)
@@ -125,7 +153,8 @@ def _read(mapping, fields: dict, where: str) -> dict:
 
 def _claim(entry, where: str) -> Claim:
     values = _read(entry, {"id": (str, True), "paper": (str, True), "toy": (str, True), "holds": (str, True),
-                           "verdict": (str, True), "why": (str, False)}, where)
+                           "verdict": (str, True), "paper_value": (numbers.Real, False), "effect": (str, False),
+                           "why": (str, False)}, where)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", values["id"]):
         raise CardError(f"{where}: field 'id' must be lower_case_words, found {values['id']!r}")
     try:
@@ -134,6 +163,17 @@ def _claim(entry, where: str) -> Claim:
         raise CardError(f"{where}: field 'holds': {error}") from None
     if values["verdict"] not in VERDICTS:
         raise CardError(f"{where}: field 'verdict' must be one of {', '.join(VERDICTS)}; found {values['verdict']!r}")
+    if values["effect"] is not None and values["effect"] not in EFFECTS:
+        raise CardError(f"{where}: field 'effect' must be one of {', '.join(EFFECTS)}; found {values['effect']!r}")
+    if (values["paper_value"] is None) != (values["effect"] is None):
+        raise CardError(f"{where}: fields 'paper_value' and 'effect' go together; give both or neither")
+    if values["paper_value"] is not None and not (
+            values["paper_value"] != 0 if values["effect"] == "difference" else values["paper_value"] > 0 and values["paper_value"] != 1):
+        raise CardError(f"{where}: field 'paper_value': {values['paper_value']} is no effect as a {values['effect']}")
+    if values["paper_value"] is None and values["verdict"] == "reproduced":
+        raise CardError(f"{where}: field 'verdict': 'reproduced' needs the paper's number in 'paper_value'")
+    if values["paper_value"] is not None and values["verdict"] == "our control":
+        raise CardError(f"{where}: field 'paper_value': a control of ours has no number in the paper")
     if values["verdict"] != "reproduced" and not values["why"]:
         raise CardError(f"{where}: field 'why' is missing; every verdict but 'reproduced' says why in one sentence")
     return Claim(**values)

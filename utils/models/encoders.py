@@ -4,14 +4,10 @@ from __future__ import annotations
 import math
 import re
 
-import faiss
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-faiss.omp_set_num_threads(1)  # as torch in a lesson: one thread makes times comparable
-
 
 def words(text: str) -> list[str]:
     """The words of `text` in order: runs of letters, digits and underscores, in lower case. ValueError if it has none."""
@@ -72,7 +68,7 @@ class BagEncoder(nn.Module):
 
 @torch.no_grad()
 def encode(model: nn.Module, ids: torch.Tensor) -> np.ndarray:
-    """The vectors (n, d) of padded `ids`, as the float32 array that faiss wants."""
+    """The vectors (n, d) of padded `ids`, as a float32 array."""
     return model(ids).float().numpy()
 
 
@@ -92,11 +88,33 @@ def contrastive(model: nn.Module, a: torch.Tensor, b: torch.Tensor, meanings: to
     return info_nce(model(a), model(b), meanings)
 
 
-def flat_index(vectors: np.ndarray) -> faiss.IndexFlatIP:
-    """An exact inner-product index over `vectors` (n, d); `index.search(queries, k)` returns scores and row numbers."""
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    return index
+class FlatIndex:
+    """An exact inner-product index over `vectors` (n, d): one matrix product per search, which these sizes need no more than."""
+
+    def __init__(self, vectors: np.ndarray):
+        self.vectors = np.asarray(vectors, dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def add(self, vectors: np.ndarray) -> None:
+        """Append `vectors` (m, d) as the last rows."""
+        self.vectors = np.concatenate([self.vectors, np.asarray(vectors, dtype=np.float32)])
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and row numbers, both (queries, min(k, n)), of the best rows for each of `queries` (m, d), best first.
+
+        Rows of equal score come in the order of their numbers. Raises ValueError unless k is at least 1.
+        """
+        if k < 1:
+            raise ValueError(f"a search asks for 1 or more rows; found k = {k}")
+        scores = np.asarray(queries, dtype=np.float32) @ self.vectors.T
+        rows = np.arange(len(self)) + np.zeros_like(scores, dtype=np.int64)
+        if k < len(self):  # keep what reaches the k-th best score, then sort only that
+            rows = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+        best = np.take_along_axis(scores, rows, axis=1)
+        order = np.argsort(-best, axis=1, kind="stable")
+        return np.take_along_axis(best, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
 def precision(hits: np.ndarray) -> np.ndarray:
