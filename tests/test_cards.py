@@ -24,7 +24,9 @@ claims:
     paper: "2× faster"
     toy: "seconds before over seconds after"
     holds: ">= 1.5"
-    verdict: weaker
+    verdict: same direction
+    paper_value: 2
+    effect: ratio
     why: "The toy is small."
 """
 
@@ -58,7 +60,14 @@ def test_a_good_card_is_read(tmp_path):
     ('">= 1.5"', '"3 .. 1"', "claims[0]: field 'holds': '3 .. 1' is not a threshold"),
     ('    holds: ">= 1.5"\n', "", "claims[0]: field 'holds' is missing"),
     ("id: faster", "id: Faster!", "claims[0]: field 'id' must be lower_case_words"),
-    ("verdict: weaker", "verdict: sort of", "claims[0]: field 'verdict' must be one of"),
+    ("verdict: same direction", "verdict: sort of", "claims[0]: field 'verdict' must be one of"),
+    ("effect: ratio", "effect: factor", "claims[0]: field 'effect' must be one of ratio, difference"),
+    ("    effect: ratio\n", "", "claims[0]: fields 'paper_value' and 'effect' go together"),
+    ("paper_value: 2", "paper_value: two", "claims[0]: field 'paper_value' must be a Real, found 'two'"),
+    ("paper_value: 2", "paper_value: 1.0", "claims[0]: field 'paper_value': 1.0 is no effect as a ratio"),
+    ("paper_value: 2\n    effect: ratio", "paper_value: 0\n    effect: difference", "0 is no effect as a difference"),
+    ("same direction\n    paper_value: 2\n    effect: ratio", "reproduced", "'reproduced' needs the paper's number"),
+    ("same direction", "our control", "a control of ours has no number in the paper"),
     ('    why: "The toy is small."\n', "", "claims[0]: field 'why' is missing"),
     ("claims:\n", "claims:\n  - done\n", "claims[0]: expected fields"),
     ("    setting: ", "    where: ", "headline[0]: unknown field 'where'"),
@@ -99,3 +108,21 @@ def test_thresholds(text, inside, outside):
     for value in outside:
         assert value not in threshold and threshold.margin(value) <= 0
     assert math.nan not in threshold
+
+
+@pytest.mark.parametrize("effect, paper, value, verdicts", [
+    ("ratio", 4, 2, ("reproduced",)), ("ratio", 4, 16, ("reproduced",)), ("ratio", 4, 1.99, ("same direction", "not at toy scale")),
+    ("ratio", 4, 16.1, ("same direction", "not at toy scale")), ("ratio", 4, 0.9, ("not at toy scale",)),
+    ("ratio", 4, 0, ("not at toy scale",)), ("ratio", 0.25, 0.5, ("reproduced",)), ("ratio", 0.25, 2, ("not at toy scale",)),
+    ("difference", 10, 5, ("reproduced",)), ("difference", 10, 4.9, ("same direction", "not at toy scale")),
+    ("difference", -10, -20, ("reproduced",)), ("difference", 10, -1, ("not at toy scale",)),
+    (None, None, 3, ("same direction", "not at toy scale")),
+])
+def test_reproduced_is_earned_by_half_to_twice_the_papers_effect(effect, paper, value, verdicts):
+    claim = cards.Claim("a", "b", "c", cards.Threshold.parse("> 0"), "same direction", paper, effect, "why")
+    assert claim.earned(value) == verdicts
+
+
+@pytest.mark.parametrize("verdict", ["by construction", "our control"])
+def test_what_the_paper_does_not_measure_is_never_reproduced(verdict):
+    assert cards.Claim("a", "b", "c", cards.Threshold.parse("> 0"), verdict, why="d").earned(1) == (verdict,)

@@ -15,8 +15,8 @@ from utils.settings import CourseError
 def lesson(monkeypatch):
     """A lesson with two claims of its own, independent of any real card."""
     threshold = cards.Threshold.parse
-    claims = (cards.Claim("saves", "half", "share saved", threshold(">= 0.5"), "reproduced", None),
-              cards.Claim("exact", "equal", "elements that differ", threshold("== 0"), "by construction", "Counted."))
+    claims = (cards.Claim("saves", "half", "share saved", threshold(">= 0.5"), "reproduced", 0.6, "difference"),
+              cards.Claim("exact", "equal", "elements that differ", threshold("== 0"), "by construction", why="Counted."))
     values = {**vars(cards.load(1)), "claims": claims}
     monkeypatch.setattr(cards, "load", lambda number: cards.Card(**values))
     return Lesson(1)
@@ -56,7 +56,7 @@ def test_an_unknown_claim_is_named_with_the_known_ones(lesson):
 
 def test_the_scorecard_refuses_an_unchecked_claim(lesson):
     lesson.claim("saves", 0.75)
-    with pytest.raises(CourseError, match="never checked: exact"):
+    with pytest.raises(CourseError, match="not checked: exact.*run the lesson from the top"):
         lesson.scorecard()
 
 
@@ -64,9 +64,9 @@ def test_the_scorecard_lists_every_claim(lesson):
     lesson.claim("saves", 0.75)
     lesson.claim("exact", 0)
     table = lesson.scorecard()
-    assert repr(table).splitlines() == ["saves: ≈0.75 (holds >= 0.5) · reproduced", "exact: 0 (holds == 0) · by construction"]
+    assert repr(table).splitlines() == ["saves: paper 0.6, here ≈0.75 (holds >= 0.5) · reproduced", "exact: 0 (holds == 0) · by construction"]
     page = table._repr_html_()
-    assert "<td style='text-align:left;vertical-align:top'>≈0.75</td>" in page and "&gt;= 0.5" in page and "Counted." in page
+    assert "<b>0.6</b></td><td style='text-align:left;vertical-align:top'><b>≈0.75</b></td>" in page and "&gt;= 0.5" in page and "Counted." in page
 
 
 def test_exercises_are_graded_three_ways(lesson, capsys):

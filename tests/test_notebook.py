@@ -1,11 +1,14 @@
 """Notebook runner, scoreboard and sweep on small notebooks: storing, interruption, comparison, claims read back."""
+import subprocess
+import sys
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from utils import cards
-from utils.course import notebook, scoreboard
-from utils.settings import CourseError
+from utils.course import bench, notebook, scoreboard
+from utils.settings import ROOT, CourseError
 
 
 @pytest.fixture
@@ -32,6 +35,71 @@ def test_an_unchanged_notebook_stays_the_same_file(path):
     stored = nbformat.read(path, as_version=4)
     assert [cell.id for cell in stored.cells] == ["cell-01", "cell-02"] and stored.cells[1].execution_count == 1
     assert dict(stored.cells[1].metadata) == {} and set(stored.metadata) == {"kernelspec", "language_info"}
+
+
+HTML = """from IPython.display import display
+import time
+display({"text/plain": "t", "text/html": f'<b>≈{time.time()} </b><img alt="a" src="data:image/png;base64,{time.time_ns()}">'}, raw=True)
+class Table:
+    def __repr__(self): return "text"
+    def _repr_html_(self): return "<p>3</p>"
+Table()"""
+
+
+def test_an_unchanged_notebook_with_html_stays_the_same_file(path):
+    make(path, HTML)
+    notebook.store(path, notebook.execute(path))
+    first, done = path.read_bytes(), notebook.execute(path)
+    for output in done.cells[1].outputs:  # a fresh kernel and a stored file list the kinds in different orders
+        output.data = nbformat.from_dict(dict(reversed(output.data.items())))
+    assert not notebook.store(path, done) and path.read_bytes() == first
+    assert notebook.store(path, done, fresh=True) and path.read_bytes() != first
+
+
+def test_a_change_in_one_cell_leaves_the_pictures_of_the_others(path):
+    make(path, HTML, "print('old')")
+    notebook.store(path, notebook.execute(path))
+    before = nbformat.read(path, as_version=4).cells[1].outputs
+    changed = nbformat.read(path, as_version=4)
+    changed.cells[2].source = "print('new')"
+    nbformat.write(changed, path)
+    assert notebook.store(path, notebook.execute(path))
+    after = nbformat.read(path, as_version=4)
+    assert after.cells[1].outputs == before and after.cells[2].outputs[0].text == "new\n"
+
+
+def test_solutions_are_stored_with_source_and_outputs_collapsed(path):
+    solution = new_code_cell("print(42)", metadata={"tags": ["solution"], "jupyter": {"source_hidden": True}})
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# A"), solution]), path)
+    notebook.store(path, notebook.execute(path))
+    assert nbformat.read(path, as_version=4).cells[1].metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+
+
+def test_a_read_only_checkout_is_named(path, monkeypatch):
+    make(path, "print(1)")
+    done = notebook.execute(path)
+    monkeypatch.setattr(notebook.Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    with pytest.raises(CourseError, match=r"cannot be written \(Permission denied\); it is as it was. Is the checkout read-only"):
+        notebook.store(path, done)
+
+
+def test_runs_print_nothing_of_third_parties(path, capfd):
+    make(path, "print(1)")
+    notebook.execute(path)
+    printed = capfd.readouterr()
+    assert printed.out + printed.err == ""
+
+
+@pytest.mark.parametrize("command", ["bench", "build", "notebook", "scoreboard", "sweep", "work"])
+def test_every_command_says_what_it_does_and_does_nothing_else(command):
+    done = subprocess.run([sys.executable, "-m", f"utils.course.{command}", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("usage: ") and done.stderr == ""
+
+
+def test_the_bench_measures_memory_without_the_unix_module(path):
+    make(path, "print(1)")
+    without = "import sys\nsys.modules['resource'] = None\nsys.platform = 'win32'\n" + bench.PEAK_MEMORY.replace("peak_wset", "rss")
+    assert int(notebook.execute(path, extra_source=without).cells[-1].outputs[0].text) > 10e6
 
 
 def test_a_changed_exact_number_is_stored(path):

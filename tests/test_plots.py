@@ -1,4 +1,6 @@
 """Plots: every chart draws what it was given, and a stored figure carries its alt text."""
+import base64
+
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,10 +15,10 @@ def shown(monkeypatch):
     calls = []
 
     class Handle:
-        def update(self, data, metadata, raw):
-            calls.append((data, metadata))
+        def update(self, data, raw):
+            calls.append(data)
 
-    monkeypatch.setattr(plots, "display", lambda data, metadata=None, **_: calls.append((data, metadata)) or Handle())
+    monkeypatch.setattr(plots, "display", lambda data, **_: calls.append(data) or Handle())
     return calls
 
 
@@ -36,10 +38,11 @@ def test_charts_draw_their_data():
 
 def test_show_stores_picture_and_alt_text(shown):
     fig, _ = plots.bars(["a"], [1], title="t", ylabel="y")
-    plots.show(fig, alt="one bar")
-    data, metadata = shown[0]
-    assert data["text/plain"] == "one bar" and metadata == {"image/png": {"alt": "one bar"}}
-    assert data["image/png"].startswith(b"\x89PNG") and not plt.get_fignums()
+    plots.show(fig, alt='one "bar" < 2')
+    data, = shown
+    before, picture = data["text/html"].split('src="data:image/png;base64,')
+    assert data["text/plain"] == 'one "bar" < 2' and before == '<img alt="one &quot;bar&quot; &lt; 2" '
+    assert base64.b64decode(picture.removesuffix('">')).startswith(b"\x89PNG") and not plt.get_fignums()
     with pytest.raises(ValueError, match="needs alt text"):
         plots.show(plt.figure(), alt=" ")
     plt.close("all")
@@ -56,6 +59,6 @@ def test_knob_draws_the_default_and_redraws(shown):
     plots.knob(draw, alt="a bar", window=slider)
     slider.value = 7
     assert drawn == [3, 7] and len(shown) == 3
-    assert shown[0][0]["text/plain"] == "[control: window; run this cell to move it]"
+    assert shown[0]["text/plain"] == "[control: window; run the lesson from the top, then move it]"
     with pytest.raises(TypeError, match="draw takes"):
         plots.knob(draw, alt="a bar", size=slider)

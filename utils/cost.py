@@ -25,7 +25,6 @@ H100_BANDWIDTH = Constant(3.35e12, "B/s", "NVIDIA H100 SXM data sheet, HBM3")
 H100_POWER = Constant(700.0, "W", "NVIDIA H100 SXM data sheet, maximum thermal design power")
 H100_PRICE = Constant(7.516, "$/h", "assumption that fits the single-type costs which Mélange charts (arXiv 2404.14527)")
 UTILISATION = Constant(0.40, "of peak FLOP/s", "assumption; PaLM trained at 46 % model FLOPs utilisation (arXiv 2204.02311)")
-ELECTRICITY = Constant(0.08, "$/kWh", "assumption, the order of US industrial prices (EIA Electric Power Monthly, 2024)")
 
 
 @dataclass

@@ -9,8 +9,8 @@ import random
 import numpy as np
 import torch
 
-from utils import cards, plots
-from utils.settings import CourseError, course_seed, course_threads
+from utils import cards, grading, plots
+from utils.settings import CourseError, check_clone, course_seed, course_threads
 
 
 class ClaimFailed(AssertionError):
@@ -38,11 +38,13 @@ class Lesson:
 
     `Lesson(36)` reads seeds/36_*.yaml, seeds Python, NumPy and torch with `lesson.seed` (the card's seed plus
     1000 * COURSE_SEED), limits torch to COURSE_THREADS threads (1 by default) and sets the plot style. As a cell's
-    last line it draws the paper's card. Raises CourseError for an unknown number, a bad card or a nonsense setting.
+    last line it draws the paper's card. Raises CourseError for an unknown number, a bad card, a nonsense setting, a Python
+    that skips asserts, or a notebook that lies in another clone of the course than this code.
     """
 
     def __init__(self, number: int):
         self.card = cards.load(number)
+        check_clone()
         self.seed = self.card.seed + 1000 * course_seed()
         random.seed(self.seed)
         np.random.seed(self.seed)
@@ -91,32 +93,25 @@ class Lesson:
             return grade
         return register
 
-    def check(self, exercise: str, answer) -> None:
-        """Grade `answer` to `exercise` and print one of: not attempted (None, ... or NotImplementedError), right, not yet.
+    def check(self, exercise: str, answer) -> grading.Result:
+        """Grade `answer` to `exercise`, print one of: not attempted, right, not yet (and why); the result is true if it is right.
 
-        Raises CourseError when no grader is registered for `exercise`.
+        Not attempted are None, ... and a function that raises NotImplementedError. An answer may take
+        `grading.ANSWER_SECONDS`. Raises CourseError when no grader is registered for `exercise`.
         """
         if exercise not in self._graders:
-            known = ", ".join(self._graders) or "none; run the cell above this one first"
-            raise CourseError(f"lesson {self.card.name} has no exercise {exercise!r}; its exercises are: {known}")
-        try:
-            if answer is None or answer is ...:
-                raise NotImplementedError
-            self._graders[exercise](answer)
-        except NotImplementedError:
-            print(f"○ {exercise}: not attempted. Fill in your answer and run this cell again.")
-        except AssertionError as hint:
-            print(f"✘ {exercise}: not yet. {hint}")
-        except Exception as error:
-            print(f"✘ {exercise}: not yet. Your answer raised {type(error).__name__}: {error}")
-        else:
-            print(f"✔ {exercise}: right.")
+            known = ", ".join(self._graders) or "none yet"
+            raise CourseError(f"lesson {self.card.name} has no exercise {exercise!r}; its exercises are: {known}. After a "
+                              "restart, run the lesson from the top (Run > Run All Above Selected Cell).")
+        result = grading.grade(exercise, self._graders[exercise], answer)
+        print(result.line)
+        return result
 
     def scorecard(self) -> Scorecard:
-        """Return the closing table paper / toy / verdict; raises CourseError if a claim of the card was never checked."""
+        """Return the closing table paper / toy / verdict; raises CourseError if a claim of the card was not checked."""
         if missing := [claim.id for claim in self.card.claims if claim.id not in self._measured]:
-            raise CourseError(f"these claims of seeds/{self.card.name}.yaml were never checked: {', '.join(missing)}. "
-                              "Check each with lesson.claim(id, value), or take it out of the card.")
+            raise CourseError(f"these claims of seeds/{self.card.name}.yaml were not checked: {', '.join(missing)}. The scorecard "
+                              "stands at the end of a whole run: run the lesson from the top (Run > Run All Cells).")
         return Scorecard([(claim, self._measured[claim.id]) for claim in self.card.claims])
 
     def __repr__(self) -> str:
@@ -128,7 +123,7 @@ class Lesson:
 
     def _repr_html_(self) -> str:
         card, text = self.card, html.escape
-        rows = [f"<h3 style='margin:0 0 .3em'>{text(card.title)}</h3>"]
+        rows = [f"<div style='font-size:1.25em;font-weight:bold;margin:0 0 .3em'>{text(card.title)}</div>"]
         if card.arxiv:
             rows.append(f"<div>{text(card.authors)} · {card.date:%d %B %Y} · <a href='{card.link}'>arXiv {card.arxiv}</a></div>")
         rows.append(f"<p style='font-size:1.1em'>{text(card.idea)}</p>")
@@ -136,9 +131,9 @@ class Lesson:
             rows.append("<b>The paper reports</b><ul>" + "".join(
                 f"<li><b>{text(line.number)}</b> — {text(line.setting)}</li>" for line in card.headline) + "</ul>")
         if card.claims:
-            rows.append("<b>This lesson checks</b><ul>" + "".join(
+            rows.append(f"<details><summary><b>This lesson checks</b> {len(card.claims)} claims</summary><ul>" + "".join(
                 f"<li><code>{claim.id}</code>: {text(claim.toy)}, must be <b>{text(claim.holds.text)}</b></li>"
-                for claim in card.claims) + "</ul>")
+                for claim in card.claims) + "</ul></details>")
         before = ", ".join(f"{other.number:02d} {text(other.short)}" for other in map(cards.load, card.prerequisites)) or "nothing"
         rows.append(f"<div>Read before: {before} · about {card.minutes} minutes</div>")
         return ("<div style='border:1px solid #8888;border-left:6px solid #0072B2;border-radius:4px;"
@@ -154,16 +149,19 @@ class Scorecard:
     def __repr__(self) -> str:
         if not self.rows:
             return "This lesson makes no claims."
-        return "\n".join(f"{claim.id}: {_show(value)} (holds {claim.holds.text}) · {claim.verdict}"
+        paper = lambda claim: "" if claim.paper_value is None else f"paper {claim.paper_value:g}, here "  # noqa: E731
+        return "\n".join(f"{claim.id}: {paper(claim)}{_show(value)} (holds {claim.holds.text}) · {claim.verdict}"
                          for claim, value in self.rows)
 
     def _repr_html_(self) -> str:
         if not self.rows:
             return "<p>This lesson makes no claims.</p>"
-        cells = ["<tr>" + "".join(f"<th style='text-align:left'>{name}</th>" for name in
-                                  ("The paper says", "Here, at toy scale", "Measured", "Holds if", "Verdict")) + "</tr>"]
+        names = ("The paper says", "Paper", "Here", "Measured here, at toy scale", "Holds if", "Verdict")
+        cells = ["<tr>" + "".join(f"<th style='text-align:left'>{name}</th>" for name in names) + "</tr>"]
         for claim, value in self.rows:
             verdict = f"<b>{claim.verdict}</b>" + (f"<br><small>{html.escape(claim.why)}</small>" if claim.why else "")
+            number = "–" if claim.paper_value is None else f"<b>{claim.paper_value:g}</b>"
             cells.append("<tr>" + "".join(f"<td style='text-align:left;vertical-align:top'>{cell}</td>" for cell in (
-                html.escape(claim.paper), html.escape(claim.toy), _show(value), html.escape(claim.holds.text), verdict)) + "</tr>")
+                html.escape(claim.paper), number, f"<b>{_show(value)}</b>", html.escape(claim.toy),
+                html.escape(claim.holds.text), verdict)) + "</tr>")
         return "<table>" + "".join(cells) + "</table>"

@@ -1,6 +1,8 @@
 """House style, the charts that recur across lessons, and `show` and `knob`, which put a figure into a notebook."""
 from __future__ import annotations
 
+import base64
+import html
 import inspect
 import io
 
@@ -29,19 +31,22 @@ def set_style() -> None:
 
 
 def _picture(fig, alt: str):
-    """Return (data, metadata) of a display message: the figure as PNG, with `alt` as its text."""
+    """Return the data of a display message: the figure as an <img> with its alt text, and that text.
+
+    JupyterLab and nbconvert drop the alt text of a bare image/png, but keep the attribute of an <img>.
+    """
     if not alt.strip():
         raise ValueError("a figure needs alt text: say in one sentence what it shows")
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(fig)
-    return {"image/png": buffer.getvalue(), "text/plain": alt}, {"image/png": {"alt": alt}}
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    return {"text/html": f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{picture}">', "text/plain": alt}
 
 
 def show(fig, alt: str) -> None:
     """Display `fig` with `alt` (one sentence for readers who cannot see it; measured numbers after a `≈`) and close it."""
-    data, metadata = _picture(fig, alt)
-    display(data, metadata=metadata, raw=True)
+    display(_picture(fig, alt), raw=True)
 
 
 def knob(draw, alt: str, **controls) -> None:
@@ -58,26 +63,23 @@ def knob(draw, alt: str, **controls) -> None:
         control.style.description_width = "initial"
         display({"application/vnd.jupyter.widget-view+json": {
                      "version_major": 2, "version_minor": 0, "model_id": control.model_id},
-                 "text/plain": f"[control: {control.description}; run this cell to move it]"}, raw=True)
+                 "text/plain": f"[control: {control.description}; run the lesson from the top, then move it]"}, raw=True)
     values = lambda: {name: control.value for name, control in controls.items()}  # noqa: E731
-    data, metadata = _picture(draw(**values()), alt)
-    handle = display(data, metadata=metadata, raw=True, display_id=True)
+    handle = display(_picture(draw(**values()), alt), raw=True, display_id=True)
 
     def redraw(_change):
-        data, metadata = _picture(draw(**values()), f"{alt} (moved to {values()})")
-        handle.update(data, metadata=metadata, raw=True)
+        handle.update(_picture(draw(**values()), f"{alt} (moved to {values()})"), raw=True)
 
     for control in controls.values():
         control.observe(redraw, names="value")
 
 
-def bars(names, values, title: str, ylabel: str, baseline: float | None = None, errors=None, fmt: str = "{:.3g}"):
+def bars(names, values, title: str, ylabel: str, baseline: float | None = None, fmt: str = "{:.3g}"):
     """Bar chart of `values` (one per name) with each value written on its bar and `baseline` as a dashed line.
-
-    `errors`: optional half-lengths of error bars, same length. Returns (fig, ax).
+ Returns (fig, ax).
     """
     fig, ax = plt.subplots()
-    drawn = ax.bar(names, values, yerr=errors, capsize=4, color=[CYCLE[i % len(CYCLE)] for i in range(len(names))])
+    drawn = ax.bar(names, values, color=[CYCLE[i % len(CYCLE)] for i in range(len(names))])
     ax.bar_label(drawn, labels=[fmt.format(value) for value in values], padding=2)
     if baseline is not None:
         ax.axhline(baseline, color="black", linestyle="--", linewidth=1)

@@ -12,15 +12,24 @@ class CourseError(Exception):
 
 
 def course_folder(name: str) -> Path:
-    """Return the folder `name` (seeds, data or notebooks) of the repository that `utils` belongs to.
-
-    Raises CourseError when it is not there, that is, when `utils` was copied or installed away from its repository.
-    """
+    """The folder `name` of the repository that `utils` belongs to; CourseError if `utils` lies away from its repository."""
     folder = ROOT / name
     if not folder.is_dir():
         raise CourseError(f"{folder} does not exist: utils runs from inside a clone of the course. "
                           "Clone the repository and install it in place with `pip install -e .` (or use `make lab`).")
     return folder
+
+
+def check_clone() -> None:
+    """Raise CourseError if Python skips asserts, on which lessons rest, or if this code and the working folder are of two clones."""
+    if not __debug__:
+        raise CourseError("Python runs with -O or PYTHONOPTIMIZE set, which skips every assert: nothing here would be checked, and "
+                          "every answer would be right. Unset PYTHONOPTIMIZE and restart the kernel.")
+    here = next((folder for folder in (Path.cwd(), *Path.cwd().parents)
+                 if (folder / "seeds").is_dir() and (folder / "utils" / "lesson.py").is_file()), ROOT)
+    if here.resolve() != ROOT:
+        raise CourseError(f"this notebook lies in {here}, but this environment runs the course's code from {ROOT}. "
+                          f"Run `pip install --no-deps -e .` (or `make lab`) in {here}, and restart the kernel.")
 
 
 def _whole_number(variable: str, default: int, least: int) -> int:

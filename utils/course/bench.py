@@ -6,12 +6,15 @@ import datetime
 import os
 import sys
 
-from utils.course import notebook
-from utils.settings import CourseError
+from utils.course import notebook, run_command
 
 MAX_SECONDS, MAX_MEGABYTES, MAX_CELL_SECONDS = 60, 1500, 20
-PEAK_MEMORY = ("import resource as _r, sys as _s\n"
-               "print(_r.getrusage(_r.RUSAGE_SELF).ru_maxrss * (1 if _s.platform == 'darwin' else 1024))")
+PEAK_MEMORY = """import sys
+if sys.platform == "win32":
+    print(__import__("psutil").Process().memory_info().peak_wset)
+else:
+    import resource
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))"""
 
 
 def measure(path) -> dict:
@@ -34,22 +37,19 @@ def main() -> None:
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    try:
-        paths = notebook.all_paths() if arguments.number is None else [notebook.find(arguments.number)]
-        print(f"{'lesson':32}{'seconds':>9}{'peak MB':>9}  slowest cell")
-        over = []
-        for path in paths:
-            found = measure(path)
-            late = (found["seconds"] > MAX_SECONDS or found["megabytes"] > MAX_MEGABYTES
-                    or found["slowest_seconds"] > MAX_CELL_SECONDS)
-            over += [path.stem] * late
-            print(f"{path.stem:32}{found['seconds']:9.1f}{found['megabytes']:9.0f}  cell {found['slowest']}: "
-                  f"{found['slowest_seconds']:.1f} s{'   OVER BUDGET' if late else ''}", flush=True)
-    except CourseError as error:
-        sys.exit(str(error))
+    paths = notebook.all_paths() if arguments.number is None else [notebook.find(arguments.number)]
+    print(f"{'lesson':32}{'seconds':>9}{'peak MB':>9}  slowest cell")
+    over = []
+    for path in paths:
+        found = measure(path)
+        late = (found["seconds"] > MAX_SECONDS or found["megabytes"] > MAX_MEGABYTES
+                or found["slowest_seconds"] > MAX_CELL_SECONDS)
+        over += [path.stem] * late
+        print(f"{path.stem:32}{found['seconds']:9.1f}{found['megabytes']:9.0f}  cell {found['slowest']}: "
+              f"{found['slowest_seconds']:.1f} s{'   OVER BUDGET' if late else ''}", flush=True)
     if over:
         sys.exit(f"over the budget of {MAX_SECONDS} s, {MAX_MEGABYTES} MB, {MAX_CELL_SECONDS} s a cell: {', '.join(over)}")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -6,11 +6,11 @@ import importlib
 import json
 import os
 import shutil
-import sys
 import time
 
 import torch
 
+from utils.course import run_command
 from utils.models import load
 from utils.settings import CourseError, course_folder
 
@@ -27,14 +27,19 @@ def find_recipes() -> dict:
 RECIPES = find_recipes()
 
 
+def known(name: str) -> None:
+    """Raise CourseError if there is no recipe `name`."""
+    if name not in RECIPES:
+        raise CourseError(f"there is no recipe {name!r}; the recipes are: {', '.join(RECIPES)}")
+
+
 def build(name: str) -> float:
     """Run the recipe `name` in a temporary folder, put the result in place of data/`name`, and renew the manifest.
 
     Returns the CPU seconds it took. If the recipe fails or is interrupted, data/ stays as it was. Raises CourseError for an
     unknown name, or for a recipe that makes no file or a file over 4 MB.
     """
-    if name not in RECIPES:
-        raise CourseError(f"there is no recipe {name!r}; the recipes are: {', '.join(RECIPES)}")
+    known(name)
     data = course_folder("data")
     new, old, done = data / "new.tmp" / name, data / "old.tmp" / name, False
     if old.exists():  # an earlier build was killed before it was done
@@ -70,8 +75,8 @@ def build(name: str) -> float:
         if old.exists() and not done:
             shutil.rmtree(data / name, ignore_errors=True)
             old.rename(data / name)
-        for leftover in (data / "new.tmp", data / "old.tmp"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(data / "new.tmp", ignore_errors=True)
+        shutil.rmtree(data / "old.tmp", ignore_errors=True)
     return seconds
 
 
@@ -98,23 +103,16 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="recipes to run; all when none is given")
     parser.add_argument("--check", action="store_true", help="compare data/ with its manifest, build nothing")
     arguments = parser.parse_args()
-    try:
-        if arguments.check:
-            problems = check()
-            print("\n".join(problems) or f"data/ holds the {len(load.manifest())} files that its manifest lists.")
-            return 1 if problems else 0
-        if unknown := [name for name in arguments.names if name not in RECIPES]:
-            raise CourseError(f"there is no recipe {unknown[0]!r}; the recipes are: {', '.join(RECIPES)}")
-        for name in arguments.names or RECIPES:
-            print(f"data/{name}: built in {build(name):.0f} CPU seconds")
-        return 0
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; what was not finished is as it was before", file=sys.stderr)
-        return 130
+    if arguments.check:
+        problems = check()
+        print("\n".join(problems) or f"data/ holds the {len(load.manifest())} files that its manifest lists.")
+        return 1 if problems else 0
+    for name in arguments.names:
+        known(name)
+    for name in arguments.names or RECIPES:
+        print(f"data/{name}: built in {build(name):.0f} CPU seconds")
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -5,7 +5,6 @@ import argparse
 import copy
 import os
 import re
-import sys
 from pathlib import Path
 
 import nbformat
@@ -13,10 +12,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from utils import cards
+from utils.course import run_command
 from utils.progress import progress
 from utils.settings import ROOT, CourseError, course_folder, course_seed
 
 CELL_SECONDS = 300
+CODE = ROOT  # kernels run the code of this clone, whichever clone is installed
 
 
 def find(number: int) -> Path:
@@ -46,8 +47,10 @@ def execute(path: Path, on_cell=None, keep_going: bool = False, extra_source: st
             cell.outputs, cell.execution_count = [], None
     if extra_source:
         notebook.cells.append(nbformat.v4.new_code_cell(extra_source))
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(CODE), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]))
     client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", allow_errors=keep_going,
-                            record_timing=True, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}})
+                            record_timing=True, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}},
+                            extra_arguments=["--IPKernelApp.log_level=ERROR"])
     if on_cell:
         client.on_cell_complete = lambda cell, cell_index: on_cell(cell, cell_index)
     try:
@@ -65,46 +68,48 @@ def clean(notebook) -> None:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{number:02d}"
-        hidden = cell.metadata.get("jupyter", {}).get("source_hidden")
-        cell.metadata = {**({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}),
-                         **({"jupyter": {"source_hidden": True}} if hidden else {})}
+        tags, collapsed = cell.metadata.get("tags", []), cell.metadata.get("jupyter", {})
+        kept = {"source_hidden": collapsed.get("source_hidden"), "outputs_hidden": "solution" in tags}
+        kept = {name: True for name, value in kept.items() if value}
+        cell.metadata = {**({"tags": tags} if tags else {}), **({"jupyter": kept} if kept else {})}
         for output in cell.get("outputs", []):
             if "data" in output:
                 output.data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
-def _masked(notebook) -> list:
-    """What validation compares: sources, tags and outputs, without pictures and with measured values masked."""
-    rules = re.findall(r"^regex: (.*)$\n^replace: (.*)$", (ROOT / "tests/sanitize.cfg").read_text(encoding="utf-8"), re.MULTILINE)
+def _masked(cell) -> list:
+    """What validation compares of a cell: its output in any order of MIME kinds, without pictures and measured values."""
+    rules = re.findall(r"^regex: (.*)$\n^replace: (.*)$", (CODE / "tests/sanitize.cfg").read_text(encoding="utf-8"), re.MULTILINE)
 
     def mask(value):
-        if isinstance(value, str):
-            for pattern, replacement in rules:
-                value = re.sub(pattern, replacement, value)
+        for pattern, replacement in rules:
+            value = re.sub(pattern, replacement, value) if isinstance(value, str) else value
         return value
 
-    cells = []
-    for cell in notebook.cells:
-        outputs = [(output.output_type, mask(output.get("text")),
-                    [(kind, mask(data)) for kind, data in output.get("data", {}).items() if kind != "image/png"])
-                   for output in cell.get("outputs", [])]
-        cells.append((cell.cell_type, cell.source, cell.metadata, cell.get("execution_count"), outputs))
-    return cells
+    return [(output.output_type, mask(output.get("text")), {kind: mask(data) for kind, data in output.get("data", {}).items()})
+            for output in cell.get("outputs", [])]
 
 
 def store(path: Path, notebook, fresh: bool = False) -> bool:
     """Clean `notebook` and write it to `path` in one step, so that an interruption leaves the old file; return if written.
 
-    Nothing is written when every cell and every output but pictures and masked values (`≈…`) is as stored, so that
-    re-executing an unchanged lesson leaves an unchanged file; `fresh` writes all the same.
+    A cell whose output is as stored, but for pictures and masked values (`≈…`), keeps it unless `fresh`; so an unchanged
+    lesson leaves an unchanged file. Raises CourseError when the file cannot be written.
     """
-    notebook = copy.deepcopy(notebook)
+    notebook, stored = copy.deepcopy(notebook), nbformat.read(path, as_version=4)
     clean(notebook)
-    if not fresh and _masked(nbformat.read(path, as_version=4)) == _masked(notebook):
+    known = {cell.source: cell for cell in stored.cells if cell.cell_type == "code" and not fresh}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source in known and _masked(cell) == _masked(known[cell.source]):
+            cell.outputs = known[cell.source].outputs
+    if notebook == stored:
         return False
     temporary = path.with_suffix(".ipynb.tmp")
-    temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise CourseError(f"{path} cannot be written ({error.strerror}); it is as it was. Is the checkout read-only?") from None
     return True
 
 
@@ -127,13 +132,8 @@ def main() -> None:
     parser.add_argument("number", type=int, help="the lesson's number, for example 36")
     parser.add_argument("--fresh", action="store_true", help="store new pictures and measured values even if nothing else changed")
     arguments = parser.parse_args()
-    try:
-        run(arguments.number, arguments.fresh)
-    except CourseError as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("interrupted; the stored notebook is as it was")
+    run(arguments.number, arguments.fresh)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -1,15 +1,15 @@
 """The scoreboard: reads claims out of the notebooks' stored outputs; `python -m utils.course.scoreboard` renews README and lesson 00."""
 from __future__ import annotations
 
+import argparse
 import os
 import re
-import sys
 from dataclasses import dataclass
 
 import nbformat
 
 from utils import cards
-from utils.course import notebook
+from utils.course import notebook, run_command
 from utils.settings import ROOT, CourseError
 
 BEGIN, END = "<!-- scoreboard: made by `make scoreboard` -->", "<!-- end of scoreboard -->"
@@ -81,16 +81,14 @@ def renewed(text: str) -> str:
 
 def main() -> None:
     """Renew the table in README.md, then re-execute lesson 00, which draws map and board."""
-    try:
-        readme = ROOT / "README.md"
-        text = renewed(readme.read_text(encoding="utf-8"))
-        temporary = readme.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, readme)
-        notebook.run(0)
-    except CourseError as error:
-        sys.exit(str(error))
+    argparse.ArgumentParser(prog="python -m utils.course.scoreboard", description=main.__doc__).parse_args()
+    readme = ROOT / "README.md"
+    text = renewed(readme.read_text(encoding="utf-8"))
+    temporary = readme.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, readme)
+    notebook.run(0)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -6,7 +6,7 @@ import os
 import sys
 
 from utils import cards
-from utils.course import notebook, scoreboard
+from utils.course import notebook, run_command, scoreboard
 from utils.settings import CourseError
 
 
@@ -42,15 +42,11 @@ def main() -> None:
     parser.add_argument("number", type=int, help="the lesson's number")
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds, counted from 1")
     arguments = parser.parse_args()
-    try:
-        if arguments.seeds < 1:
-            raise CourseError(f"SEEDS={arguments.seeds}: give at least one seed")
-        held = sweep(arguments.number, arguments.seeds)
-    except CourseError as error:
-        sys.exit(str(error))
-    if not held:
+    if arguments.seeds < 1:
+        raise CourseError(f"SEEDS={arguments.seeds}: give at least one seed")
+    if not sweep(arguments.number, arguments.seeds):
         sys.exit("not every claim held at every seed")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+
 def words(text: str) -> list[str]:
     """The words of `text` in order: runs of letters, digits and underscores, in lower case. ValueError if it has none."""
     found = re.findall(r"\w+", text.lower())
@@ -89,7 +90,7 @@ def contrastive(model: nn.Module, a: torch.Tensor, b: torch.Tensor, meanings: to
 
 
 class FlatIndex:
-    """An exact inner-product index over `vectors` (n, d): one matrix product per search, which these sizes need no more than."""
+    """An exact inner-product index over `vectors` (n, d): one matrix product per search."""
 
     def __init__(self, vectors: np.ndarray):
         self.vectors = np.asarray(vectors, dtype=np.float32)
@@ -115,11 +116,6 @@ class FlatIndex:
         best = np.take_along_axis(scores, rows, axis=1)
         order = np.argsort(-best, axis=1, kind="stable")
         return np.take_along_axis(best, order, axis=1), np.take_along_axis(rows, order, axis=1)
-
-
-def precision(hits: np.ndarray) -> np.ndarray:
-    """Precision of each query: the mean of its row of `hits` (queries, k), which says of each result if it is relevant."""
-    return np.asarray(hits, dtype=float).mean(axis=1)
 
 
 def ndcg(hits: np.ndarray, relevant: int) -> np.ndarray:
