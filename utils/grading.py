@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import _thread
 import functools
+import reprlib
+import signal
 import threading
 import traceback
 from dataclasses import dataclass
@@ -48,9 +50,10 @@ def limited(run, seconds: float):
                 state = "late"
                 _thread.interrupt_main()
 
-    timer = threading.Timer(seconds, stop)
+    timer, before = threading.Timer(seconds, stop), signal.getsignal(signal.SIGINT)
     timer.daemon = True
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process may ignore interrupts
         timer.start()
         try:
             return run()
@@ -58,15 +61,11 @@ def limited(run, seconds: float):
             with lock:  # from here on the timer does nothing, or its interrupt is raised in this block
                 state = "done" if state == "running" else state
             timer.cancel()
+            signal.signal(signal.SIGINT, before or signal.SIG_DFL)
     except KeyboardInterrupt:
         if state == "late":
             raise TimeUp from None
         raise
-
-
-def _short(value) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _own_line(error: Exception, grader, answer) -> str | None:
@@ -105,7 +104,7 @@ def grade(exercise: str, grader, answer, seconds: float = ANSWER_SECONDS) -> Res
         if line := _own_line(error, grader, answer):
             return Result(False, f"✘ {exercise}: not yet. Your code raised {what}, in {line}")
         given = returned[-1] if returned else answer
-        said = f"{'Your function returned' if returned else 'Your answer is'} {_short(given)} (type {type(given).__name__})"
+        said = f"{'Your function returned' if returned else 'Your answer is'} {reprlib.repr(given)} (type {type(given).__name__})"
         advice = "Does every path end in `return ...`?" if given is None else f"The check cannot read that ({what})."
         return Result(False, f"✘ {exercise}: not yet. {said}. {advice}")
     return Result(True, f"✔ {exercise}: right.")

@@ -42,8 +42,7 @@ def main() -> None:
     over = []
     for path in paths:
         found = measure(path)
-        late = (found["seconds"] > MAX_SECONDS or found["megabytes"] > MAX_MEGABYTES
-                or found["slowest_seconds"] > MAX_CELL_SECONDS)
+        late = found["seconds"] > MAX_SECONDS or found["megabytes"] > MAX_MEGABYTES or found["slowest_seconds"] > MAX_CELL_SECONDS
         over += [path.stem] * late
         print(f"{path.stem:32}{found['seconds']:9.1f}{found['megabytes']:9.0f}  cell {found['slowest']}: "
               f"{found['slowest_seconds']:.1f} s{'   OVER BUDGET' if late else ''}", flush=True)

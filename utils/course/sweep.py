@@ -17,8 +17,7 @@ def sweep(number: int, seeds: int) -> bool:
     lies outside, in the claim's own unit. A claim that an earlier error kept from being measured shows as `-`.
     """
     card, path = cards.load(number), notebook.find(number)
-    measured = {claim.id: [] for claim in card.claims}
-    clean = True
+    measured, clean = {claim.id: [] for claim in card.claims}, True
     for seed in range(1, seeds + 1):
         os.environ["COURSE_SEED"] = str(seed)
         done = notebook.execute(path, keep_going=True)
