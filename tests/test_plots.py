@@ -60,5 +60,6 @@ def test_knob_draws_the_default_and_redraws(shown):
     slider.value = 7
     assert drawn == [3, 7] and len(shown) == 3
     assert shown[0]["text/plain"] == "[control: window; run the lesson from the top, then move it]"
+    assert "run the lesson from the top" in shown[1]["text/html"] and "run the lesson" not in shown[2]["text/html"]
     with pytest.raises(TypeError, match="draw takes"):
         plots.knob(draw, alt="a bar", size=slider)

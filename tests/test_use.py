@@ -63,6 +63,15 @@ def test_links_between_lessons_lead_somewhere():
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
+def test_an_exported_page_keeps_alt_text_and_folds_graders_and_solutions(tmp_path):
+    done = run(sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), str(START),
+               JUPYTER_CONFIG_PATH=str(ROOT / "utils/course/jupyter"))
+    page = (tmp_path / "00_start_here.html").read_text(encoding="utf-8")
+    assert done.returncode == 0 and "Alternative text is missing" not in done.stderr
+    assert page.count("<summary>Grader</summary>") == page.count("<summary>Solution</summary>") == 1
+    assert page.count('<img alt="') == page.count("data:image/png;base64,") == 2
+
+
 needs_make = pytest.mark.skipif(os.name == "nt", reason="the Makefile needs a Unix shell")
 
 

@@ -65,7 +65,9 @@ def knob(draw, alt: str, **controls) -> None:
                      "version_major": 2, "version_minor": 0, "model_id": control.model_id},
                  "text/plain": f"[control: {control.description}; run the lesson from the top, then move it]"}, raw=True)
     values = lambda: {name: control.value for name, control in controls.items()}  # noqa: E731
-    handle = display(_picture(draw(**values()), alt), raw=True, display_id=True)
+    first = _picture(draw(**values()), alt)
+    first["text/html"] += "<br><small>To move the control, run the lesson from the top.</small>"
+    handle = display(first, raw=True, display_id=True)
 
     def redraw(_change):
         handle.update(_picture(draw(**values()), f"{alt} (moved to {values()})"), raw=True)
