@@ -1,4 +1,4 @@
-"""The tiny image generator: its model and samplers, the exact fit of drawn shapes, and the shipped pair."""
+"""The tiny image generator: its model and samplers, the exact fit of drawn shapes, and the shipped generator."""
 import numpy as np
 import pytest
 import torch
@@ -63,12 +63,6 @@ def test_samplers_take_sensible_steps():
     for steps, start in ((0, 1.0), (1, 0.0), (1, 2.0)):
         with pytest.raises(ValueError, match="1 or more steps from a noise level"):
             diffusion.euler(model, noise, classes, steps, start)
-    generator = torch.Generator().manual_seed(0)
-    samples, states = diffusion.few_step(model, noise, classes, (1.0, 0.5), generator)
-    assert len(states) == 2 and torch.equal(states[0], noise) and torch.equal(samples, states[1])
-    for taus in ((), (0.9,), (1.0, 1.0), (1.0, 0.5, 0.0)):
-        with pytest.raises(ValueError, match="noise levels start at 1 and fall"):
-            diffusion.few_step(model, noise, classes, taus, generator)
 
 
 def test_the_loss_is_that_of_the_velocity():
@@ -78,14 +72,10 @@ def test_the_loss_is_that_of_the_velocity():
     assert loss.item() == pytest.approx(((noise - images) ** 2).mean().item())
 
 
-def test_the_shipped_pair_draws_what_it_is_asked():
-    noise, classes, generator = recipes._asked(2, 90)
-    teacher, student = map(diffusion.load, ("shapes/denoiser", "shapes/few_step"))
-    for samples, least, most in ((diffusion.euler(teacher, noise, classes, 16), 0.95, 0.004),
-                                 (diffusion.few_step(student, noise, classes, (1.0, 0.9), generator)[0], 0.85, 0.007)):
-        fit = diffusion.fit_shape(samples)
-        assert (fit.shapes.classes == classes.numpy()).mean() >= least and fit.residual.mean() < most
-    for name in ("shapes/denoiser", "shapes/few_step"):
-        assert "residual" in (ROOT / "data" / name / "README.md").read_text()
+def test_the_shipped_generator_draws_what_it_is_asked():
+    noise, classes = recipes._asked(2, 90)
+    fit = diffusion.fit_shape(diffusion.euler(diffusion.load("shapes/denoiser"), noise, classes, 16))
+    assert (fit.shapes.classes == classes.numpy()).mean() >= 0.95 and fit.residual.mean() < 0.004
+    assert "residual" in (ROOT / "data/shapes/denoiser/README.md").read_text()
     with pytest.raises(CourseError, match="holds nothing called 'nothing'"):
         diffusion.load("nothing")

@@ -108,28 +108,6 @@ def euler(model, images: torch.Tensor, classes: torch.Tensor, steps: int, start:
     return images
 
 
-def jump(model, images: torch.Tensor, t: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """The clean images (batch, 3, size, size) that the model's velocity at noise level `t` (batch,) points to."""
-    return images - t[:, None, None, None] * model(images, t, classes)
-
-
-@torch.no_grad()
-def few_step(model, noise: torch.Tensor, classes: torch.Tensor, taus, generator: torch.Generator):
-    """Sample by jumps from the noise levels `taus`, falling from 1, with fresh noise after every jump but the last.
-
-    Returns the samples and the states before each jump: x[0] is `noise`, and
-    x[k + 1] = (1 - taus[k + 1]) jump(x[k]) + taus[k + 1] fresh noise. Takes len(taus) evaluations per image.
-    """
-    if not len(taus) or taus[0] != 1 or list(taus) != sorted(set(taus), reverse=True) or taus[-1] <= 0:
-        raise ValueError(f"noise levels start at 1 and fall, and stay above 0; found {tuple(taus)}")
-    states = [noise]
-    for here, after in zip(taus, (*taus[1:], 0)):
-        clean = jump(model, states[-1], torch.full((len(noise),), here), classes)
-        if after:
-            states.append((1 - after) * clean + after * torch.randn(clean.shape, generator=generator))
-    return clean, states
-
-
 def load(name: str) -> DiT:
     """The generator data/`name` in eval mode. Raises CourseError as `utils.models.load.shipped` does."""
     folder = shipped(name)
