@@ -50,10 +50,11 @@ def test_commands_run_the_code_of_their_own_clone(monkeypatch):
 
 
 def test_the_card_adds_no_heading_and_folds_what_will_be_checked():
-    page = Lesson(36)._repr_html_()
-    assert "<h" not in page
-    before, folded = page.split("<details>")
-    assert "mixing_saves" not in before and "mixing_saves" in folded.split("</details>")[0]
+    lesson = Lesson(36)
+    before, folded = lesson._repr_html_().split("<details>")
+    assert "<h" not in before + folded and lesson.card.claims
+    for claim in lesson.card.claims:
+        assert f"<code>{claim.id}</code>" not in before and f"<code>{claim.id}</code>" in folded.split("</details>")[0]
 
 
 def test_links_between_lessons_lead_somewhere():
