@@ -106,7 +106,12 @@ def fit():
 
 
 def sample_requests(kind, n, rng):
-    """Return (n, 2) token counts, input and output: log-normal chats ("short"), documents ("long"), 80/20 of both ("mixed")."""
+    """Return (n, 2) token counts, input and output: log-normal chats ("short"), documents ("long"), 80/20 of both ("mixed").
+
+    Raises ValueError for another `kind`.
+    """
+    if kind not in (*KINDS, "mixed"):
+        raise ValueError(f"requests are {', '.join(KINDS)} or mixed; found {kind!r}")
     if kind == "mixed":
         n_short = round(0.8 * n)
         parts = sample_requests("short", n_short, rng), sample_requests("long", n - n_short, rng)
