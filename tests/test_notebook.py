@@ -102,6 +102,19 @@ def test_the_bench_measures_memory_without_the_unix_module(path):
     assert int(notebook.execute(path, extra_source=without).cells[-1].outputs[0].text) > 10e6
 
 
+def test_the_bench_measures_the_others_when_one_lesson_fails(path, monkeypatch, capsys):
+    broken = path.with_name("35_broken.ipynb")
+    make(path, "print(1)")
+    make(broken, "1 / 0")
+    monkeypatch.setattr(notebook, "all_paths", lambda: [broken, path])
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    monkeypatch.setattr(bench.os, "sched_setaffinity", lambda *_: None, raising=False)
+    with pytest.raises(SystemExit, match="(?s)35_broken.ipynb failed.*ZeroDivisionError"):
+        bench.main()
+    printed = capsys.readouterr().out
+    assert "35_broken" in printed and "failed" in printed and "36_melange" in printed and "cell 2" in printed
+
+
 def test_a_changed_exact_number_is_stored(path):
     make(path, "print('exact', 3)")
     notebook.store(path, notebook.execute(path))

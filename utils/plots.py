@@ -77,9 +77,7 @@ def knob(draw, alt: str, **controls) -> None:
 
 
 def bars(names, values, title: str, ylabel: str, baseline: float | None = None, fmt: str = "{:.3g}"):
-    """Bar chart of `values` (one per name) with each value written on its bar and `baseline` as a dashed line.
- Returns (fig, ax).
-    """
+    """Bar chart of `values` (one per name), each written on its bar; `baseline` is a dashed line. Returns (fig, ax)."""
     fig, ax = plt.subplots()
     drawn = ax.bar(names, values, color=[CYCLE[i % len(CYCLE)] for i in range(len(names))])
     ax.bar_label(drawn, labels=[fmt.format(value) for value in values], padding=2)
@@ -92,10 +90,7 @@ def bars(names, values, title: str, ylabel: str, baseline: float | None = None, 
 
 
 def curves(x, series: dict, title: str, xlabel: str, ylabel: str, log: str = ""):
-    """Line chart of several series over the same `x` (or series given as (x, y) pairs); `log` holds 'x', 'y' or both.
-
-    Series differ by colour, line style and marker, so that they can be told apart in grey. Returns (fig, ax).
-    """
+    """Line chart of several series over one `x` (or given as (x, y) pairs); `log` holds 'x', 'y' or both. Returns (fig, ax)."""
     fig, ax = plt.subplots()
     for i, (name, values) in enumerate(series.items()):
         xs, ys = values if isinstance(values, tuple) else (x, values)
@@ -144,10 +139,7 @@ def timeline(lanes: dict, title: str, xlabel: str):
 
 
 def heatmap(matrix, rows, columns, title: str, xlabel: str, ylabel: str, fmt: str = "{:.2g}", ax=None, cmap="cividis", **imshow):
-    """Heat map of `matrix` (rows x columns) with each value written in its cell; extra arguments go to imshow.
-
-    Returns (fig, ax).
-    """
+    """Heat map of `matrix` (rows x columns), each value written in its cell; `imshow` goes to ax.imshow. Returns (fig, ax)."""
     matrix = np.asarray(matrix, dtype=float)
     fig, ax = (ax.figure, ax) if ax is not None else plt.subplots(figsize=(1.6 + 0.7 * len(columns), 1.4 + 0.45 * len(rows)))
     image = ax.imshow(matrix, aspect="auto", cmap=cmap, **imshow)
