@@ -9,7 +9,7 @@
 A request needs an effect per step, in order; a tool leaves an effect as a row of the run's sqlite database, a copy of the
 course's shop. `text/ImageMod` reads "the service ImageMod looks at the text": tools of one service fail together. Steps,
 services, edges and failures are those of the paper's reference implementation (github.com/NeerajBholani/self-healing-router);
-weaker tools, spanning tools with their edges, and wishes are ours.
+weights of stand-ins in moderation, weaker tools, spanning tools with their edges, and wishes are ours.
 """
 from __future__ import annotations
 
