@@ -24,8 +24,11 @@ def batches(tokenizer, rng: np.random.Generator, levels, mix, batch_size: int = 
     return batch
 
 
-def _train(folder: Path, seed: int, stages, about: str) -> None:
-    """Train a reasoner through `stages` of (steps, learning rate, levels, mix); save it with its card in `folder`."""
+def _train(folder: Path, seed: int, stages, about: str, knows=chains.FIRST_WORDS) -> None:
+    """Train a reasoner through `stages` of (steps, learning rate, levels, mix); save it with its card in `folder`.
+
+    The card holds its accuracy in its own choice of style, and in each style of `knows` (style -> words it begins with).
+    """
     tokenizer, rng = tiny.word_tokenizer(chains.VOCABULARY), np.random.default_rng(seed)
     model = tiny.causal_lm(tokenizer, seed)
     model.generation_config.suppress_tokens = tokenizer.convert_tokens_to_ids(["<pad>", "<bos>", *chains.RESERVED])
@@ -36,7 +39,7 @@ def _train(folder: Path, seed: int, stages, about: str) -> None:
 
     test = chains.problems(np.random.default_rng([seed, 1]), 1200, chains.DIFFICULTIES)
     rows = []
-    for style, first in {"its own choice": (), **chains.FIRST_WORDS}.items():
+    for style, first in {"its own choice": (), **knows}.items():
         outcome = rl.evaluate(model, tokenizer, test, torch.Generator().manual_seed(seed), first=first)
         rows.append(f"| {style} | " + " | ".join(f"{accuracy:.2f} / {tokens:.1f}"
                                                  for accuracy, tokens in outcome.by_n().values()) + " |")
@@ -45,7 +48,7 @@ def _train(folder: Path, seed: int, stages, about: str) -> None:
             f"{style} {weight:g}" for style, weight in (mix(n) if callable(mix) else mix).items())
         for n in ((1, 2) if callable(mix) else (0,))) + " |" for i, (steps, lr, levels, mix) in enumerate(stages, start=1)]
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "", about, "",
+        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters for the CHAINS world (`data/chains`), "
         f"vocabulary {len(tokenizer)} words, trained from fresh weights (seed {seed}) on right answers, the loss on "
         "the answers alone, 40 answers of one difficulty to a batch.", "",
@@ -76,4 +79,12 @@ def strong(folder: Path) -> None:
                   "Writes verbose and concise answers equally well; left to itself it is verbose, as distilled reasoners are.")
 
 
-RECIPES = [imperfect, strong]
+def verbose(folder: Path) -> None:
+    """Knows the verbose style only, and never saw a short step: what a distilled reasoner is before anyone shortens it."""
+    only = {"verbose": 1.0}
+    _train(folder, 0, [(150, 3e-3, [1, 2, 2, 3], only), (200, 3e-3, [1, 2, 3, 4, 5, 5], only),
+                       (500, 2e-3, [1, 2, 3, 4, 5, 5], only)],
+           "Solves every chain in verbose steps and has never seen another style.", knows={})
+
+
+RECIPES = [imperfect, strong, verbose]

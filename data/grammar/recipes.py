@@ -32,7 +32,7 @@ def reporter(folder: Path) -> None:
         written = tiny.sample(model, tokenizer, [record.prompt for record in test], 19, temperature=0).texts
         rows.append(f"| {name} | {np.mean([text == record.report for text, record in zip(written, test)]):.3f} |")
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "",
+        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "",
         "Turns a record of a contest into a report of four clauses, in the clause order that the prompt asks for.", "",
         f"An OPTForCausalLM of {model.num_parameters():,} parameters for the GRAMMAR world (`data/grammar`), "
         f"vocabulary {len(tokenizer)} words, trained from fresh weights (seed 0) for {STEPS} steps of {BATCH} records at a "

@@ -43,7 +43,7 @@ def _quiz_model(folder: Path, about: str, width: int, n_layers: int, steps: int,
             rows.append(f"| {family} | {prompt} | " + " | ".join(
                 f"{accuracy:.2f} / {tokens:.1f}" for accuracy, tokens in outcome.by_n().values()) + " |")
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "", about, "",
+        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters for the QUIZ world (`data/quiz`), vocabulary "
         f"{len(tokenizer)} words, trained from fresh weights (seed 0) for {steps} steps of 48 right answers at a learning rate "
         "of 3e-3. Half of the answers are direct, after the plain prompt, to questions of levels 1 and 2; half are reasoned, "

@@ -111,7 +111,7 @@ def reader(folder: Path, seed: int = 0, steps: int = 1600) -> None:
             cells.append(f"{(found == input_ids[:, -4::3]).float().mean().item():.3f}")
         rows.append(f"| {kind} | " + " | ".join(cells) + " |")
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "",
+        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "",
         "Reads a context of facts and answers questions that need one fact, two in a row, or all of them.", "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters for the RECALL world (`data/recall`), "
         f"vocabulary {len(tokenizer)} words, trained for {steps} steps of 32 dialogues (seed {seed}) on contexts that grow "

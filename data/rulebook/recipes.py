@@ -36,7 +36,7 @@ def _reasoner(folder: Path, about: str, steps: int, lr: float, **sizes) -> None:
         cells = [right.mean(), np.mean(first), right[mode < 2].mean(), right[mode >= 5].mean()]
         rows.append(f"| {name} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "", about, "",
+        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters (layers: {model.config.num_hidden_layers}, width: "
         f"{model.config.hidden_size}) for the RULEBOOK world (`data/rulebook`), vocabulary {len(tokenizer)} words, "
         f"trained from fresh weights (seed 0) for {steps} steps of {BATCH} problems, half in each format, at a learning rate "

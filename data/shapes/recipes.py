@@ -108,7 +108,7 @@ def vlm_4x4(folder: Path) -> None:
     rows = [f"| {kind} | {share:.3f} |" for kind, share in exact(model, test, 1000).items()]
     count = [sum(weight.numel() for weight in part.parameters()) for part in (model.language_model, model.encoder)]
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "",
+        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "",
         "Describes boards of 4 x 4 squares (`data/shapes`) and answers questions about them. Load it with "
         "`data.shapes.vlm.load`.", "",
         f"A language model of {count[0]:,} parameters (GlmForCausalLM, 3 blocks, vocabulary {len(shapes.VOCABULARY)} words) after "
@@ -247,7 +247,7 @@ def _save_mini(folder: Path, about: str, rows: dict, models: dict[str, nn.Module
         save_file({key: value.half() for key, value in model.state_dict().items()}, folder / f"{name}.safetensors")
     lines = [f"| `{name}` | {steps} | " + " | ".join(f"{share:.3f}" for share in shares) + " |" for name, (steps, shares) in rows.items()]
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "", about, "",
+        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
         f"Weights in half precision; trained in single precision from fresh weights (seed {seed}) by `data/shapes/recipes.py`: 16 "
         "fresh boards of 6 x 6 squares with 1 to 8 objects per update, 6 questions about each (" +
         ", ".join(f"{kind} {share:g}" for kind, share in MINI_MIX.items()) + "), the loss on the answers alone.", "",
@@ -313,7 +313,7 @@ def denoiser(folder: Path) -> None:
     noise, classes = _asked(1)
     rows = [f"| {count} | {_measured(diffusion.euler(model, noise, classes, count), classes)} |" for count in (1, 2, 4, 8, 16, 32)]
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "",
+        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "",
         "Draws a free shape (`data/shapes`) of a given class on 16 x 16 pixels.", "",
         f"A diffusion transformer (`data/shapes/diffusion.py`) of {sum(p.numel() for p in model.parameters()):,} parameters: "
         f"{model.config['blocks']} blocks of width {model.config['d_model']} on 16 patches, conditioned on noise level and class. "

@@ -57,7 +57,7 @@ def _sleep_model(folder: Path, seed: int, steps: int, about: str) -> None:
             cells.append(f"{right:.2f} / {np.mean([len(text.split()) for text in texts]):.1f}")
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
     (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.parent.name}/{folder.name}", "", about, "",
+        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
         f"An Lfm2ForCausalLM (short convolutions and attention in turn) of {model.num_parameters():,} parameters for the "
         f"SLEEP world (`data/sleep`), vocabulary {len(tokenizer)} words, trained from fresh weights (seed {seed}) "
         f"for {steps} steps of 48 texts at a learning rate of 3e-3.", "",
