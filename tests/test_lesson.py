@@ -1,4 +1,5 @@
 """Lesson: claims, exercises, scorecard, seeds, and what each says about bad input."""
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -92,8 +93,9 @@ def test_an_unknown_exercise_is_named(lesson):
 
 def test_the_card_is_drawn_and_escaped():
     lesson = Lesson(36)
+    lesson.card = dataclasses.replace(lesson.card, idea="a < b & c")
     page = lesson._repr_html_()
-    assert "https://arxiv.org/abs/2404.14527" in page and "&gt;=" in page and "Mélange" in repr(lesson)
+    assert "https://arxiv.org/abs/2404.14527" in page and "a &lt; b &amp; c" in page and "Mélange" in repr(lesson)
 
 
 def test_course_seed_shifts_every_generator(monkeypatch):
