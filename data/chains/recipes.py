@@ -1,6 +1,9 @@
 """Recipes of the CHAINS world: the tiny reasoners."""
 from __future__ import annotations
 
+import copy
+import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ import torch
 
 from data import chains
 from utils.models import rl, tiny
+from utils.models.load import load
 
 
 def batches(tokenizer, rng: np.random.Generator, levels, mix, batch_size: int = 40):
@@ -87,4 +91,145 @@ def verbose(folder: Path) -> None:
            "Solves every chain in verbose steps and has never seen another style.", knows={})
 
 
-RECIPES = [imperfect, strong, verbose]
+def wordy(rng: np.random.Generator):
+    """`chains/imperfect` after 40 more supervised steps on mostly verbose answers: (model, tokenizer)."""
+    model, tokenizer = load("chains/imperfect")
+    easy = {"verbose": 0.5, "concise": 0.25, "direct": 0.25}
+    batch = batches(tokenizer, rng, [1, 2, 3, 4, 5], lambda n: easy if n == 1 else {"verbose": 0.6, "concise": 0.25, "mixed": 0.15})
+    tiny.fit(model, batch, 40, lr=1e-3, description="wordy")
+    return model, tokenizer
+
+
+def leaper(rng: np.random.Generator):
+    """`chains/verbose` after 120 supervised steps that show it concise answers to short chains only, and leaps: (model, tokenizer)."""
+    model, tokenizer = load("chains/verbose")
+    mixes = {1: {"verbose": 0.5, "concise": 0.3, "direct": 0.2}} | dict.fromkeys(
+        (2, 3), {"verbose": 0.5, "concise": 0.25, "mixed": 0.25}) | dict.fromkeys((4, 5), {"verbose": 0.6, "mixed": 0.4})
+    tiny.fit(model, batches(tokenizer, rng, [1, 2, 3, 4, 5], mixes.get), 120, lr=2e-3, description="leaper")
+    return model, tokenizer
+
+
+class Explorer:
+    """One run of lesson 46: an arm's reward and entropy bonus, with the memory of questions that CEEH keeps."""
+
+    def __init__(self, arm: str, steps: int, group_size: int, beta: float, weight: float):
+        self.arm, self.steps, self.step, self.group_size, self.acc_h, self.shortest = arm, steps, 0, group_size, {}, {}
+        self.beta, self.weight = beta, weight
+
+    def reward(self, problems, rollouts, correct):
+        """B floats: right answers, less the arm's length term."""
+        groups = zip(problems[::self.group_size], correct.numpy().reshape(-1, self.group_size),
+                     rollouts.lengths.numpy().reshape(-1, self.group_size))
+        return torch.from_numpy(np.concatenate([self._pay(*group) for group in groups])).float()
+
+    def _pay(self, question, right, lengths):
+        accuracy, rewards = right.mean(), right.astype(float)
+        if self.arm == "length penalty" and right.any():
+            spread = np.clip((lengths - lengths[right].mean()) / max(lengths[right].std(), 1e-6), -50, 50)
+            rewards = right * (1 - 0.4 / (1 + np.exp(-spread)))
+        elif self.arm not in ("accuracy only", "length penalty"):
+            old = self.acc_h.get(question, accuracy)
+            if question in self.shortest and accuracy > old:
+                best = self.shortest[question]
+                rewards = right * (1 - self.beta * np.clip((lengths - best) / best, -0.9, 1))
+            self.acc_h[question] = old + (0.2 if accuracy > old else 0.05) * (accuracy - old)
+            if right.any():
+                self.shortest[question] = min(self.shortest.get(question, math.inf), lengths[right].min())
+        return rewards
+
+    def hard(self, problems) -> np.ndarray:
+        """Whether each problem's running accuracy lies below the mean."""
+        mean = np.mean(list(self.acc_h.values()) or [0])
+        return np.array([self.acc_h.get(problem, 1) < mean for problem in problems])
+
+    def bonus(self, problems, rollouts, correct):
+        """B entropy weights."""
+        anneal, self.step = (1 + math.cos(math.pi * self.step / self.steps)) / 2, self.step + 1
+        easy, hard = {"CEEH-ME": (1, 5), "uniform entropy": (3, 3)}.get(self.arm, (0, 0))
+        return torch.from_numpy(self.weight * anneal * np.where(self.hard(problems), hard, easy)).float()
+
+
+def _entropy_advantage(model, tokenizer, draw, arm: Explorer, generator, lr: float, alpha: float = 0.4, kappa: float = 2.0):
+    """`rl.train` with min(alpha entropy, |advantage| / kappa) added to the advantage of hard questions' tokens."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    banned = torch.zeros(model.config.vocab_size, dtype=torch.bool)
+    banned[model.generation_config.suppress_tokens] = True
+    history = []
+    for step in range(arm.steps):
+        problems = [problem for problem in draw(step) for _ in range(arm.group_size)]
+        rollouts = tiny.sample(model, tokenizer, [problem.prompt for problem in problems], 60, generator=generator)
+        outcome = rl.judge(problems, rollouts)
+        rewards = arm.reward(problems, rollouts, torch.from_numpy(outcome.correct))
+        advantage = rl.advantages(rewards, torch.arange(len(problems)) // arm.group_size)[:, None]
+        log_p = torch.log_softmax(tiny.response_logits(model, rollouts).masked_fill(banned, -math.inf), -1)
+        surprise = -(log_p.exp() * log_p.masked_fill(banned, 0.0)).sum(-1)
+        psi = torch.minimum(alpha * surprise.detach(), advantage.abs() / kappa) * torch.from_numpy(arm.hard(problems))[:, None]
+        written = torch.arange(log_p.shape[1]) < rollouts.lengths[:, None]
+        taken = log_p.gather(2, rollouts.tokens[:, :, None])[:, :, 0]
+        optimizer.zero_grad()
+        (-((advantage + psi) * taken).masked_fill(~written, 0.0).sum() / rollouts.lengths.sum()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        entropy = surprise.detach().masked_fill(~written, 0.0).sum(1) / rollouts.lengths
+        history.append(rl.Step(outcome.n, outcome.correct, outcome.lengths, rewards.numpy(), entropy.numpy()))
+    return history
+
+
+def _explore(folder: Path, make, about: str, beta: float, weight: float) -> None:
+    """Four runs each of six arms of lesson 46 from the base `make(rng)`: entropy over training, and what each policy solves."""
+    arms = ("accuracy only", "length penalty", "CEEH-ME", "CEEH-EA", "uniform entropy", "no entropy")
+    levels, steps, group_size, lr, runs = [1, 2, 3, 4, 5], 40, 8, 5e-4, []
+    test = chains.problems(np.random.default_rng(46), 60, levels)
+
+    def record(policy, tokenizer, generator):
+        asked = [problem for problem in test for _ in range(16)]
+        outcome, greedy = rl.evaluate(policy, tokenizer, asked, generator), rl.evaluate(policy, tokenizer, test, temperature=0.0)
+        return {"solved": outcome.correct.reshape(-1, 16).sum(1).tolist(),
+                "tokens": outcome.lengths.reshape(-1, 16).mean(1).round(2).tolist(),
+                "greedy": greedy.correct.astype(int).tolist(), "greedy_tokens": greedy.lengths.tolist()}
+
+    for seed in range(4):
+        start, tokenizer = make(np.random.default_rng([seed, 1]))
+        runs.append({"run": seed, "arm": "base"} | record(start, tokenizer, torch.Generator().manual_seed(seed)))
+        for name in arms:
+            policy, rng, arm = copy.deepcopy(start), np.random.default_rng([seed, 2]), Explorer(name, steps, group_size, beta, weight)
+            data = chains.problems(rng, 30, levels)
+            order = np.concatenate([rng.permutation(30) for _ in range(8)]).reshape(steps, 6)
+            draw, generator = (lambda step: [data[i] for i in order[step]]), torch.Generator().manual_seed(seed)
+            if name == "CEEH-EA":
+                history = _entropy_advantage(policy, tokenizer, draw, arm, generator, lr)
+            else:
+                history = rl.train(policy, tokenizer, draw, steps, generator, arm.reward, group_size, entropy=arm.bonus, lr=lr,
+                                   description=f"run {seed}, {name}")
+            by_n = {key: [[round(float(values[step.n == n].mean()), 4) if n in step.n else None for step, values in
+                           ((step, step.entropy * step.lengths ** power) for step in history)] for n in levels]
+                    for key, power in (("entropy", 0), ("answer_entropy", 1))}
+            runs.append({"run": seed, "arm": name} | by_n | record(policy, tokenizer, torch.Generator().manual_seed(seed)))
+    (folder / "runs.json").write_text("[\n" + ",\n".join(map(json.dumps, runs)) + "\n]\n")
+    table = []
+    for name in ("base", *arms):
+        solved, tokens = (np.array([run[key] for run in runs if run["arm"] == name]) for key in ("solved", "tokens"))
+        table.append(f"| {name} | {100 * solved.mean() / 16:.1f} | {100 * (solved > 0).mean():.1f} | {tokens.mean():.1f} |")
+    (folder / "README.md").write_text("\n".join([
+        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "",
+        f"Recorded reinforcement-learning runs of lesson 46, no weights. Start: {about} Then 40 policy-gradient steps of 6 "
+        f"questions x 8 rollouts on a fixed set of 30 questions, learning rate 5e-4, beta {beta:g}, lambda_0 {weight:g}, "
+        "advantages not divided by the standard deviation. Four runs of each arm; the arms of a run share start and questions.", "",
+        "`runs.json` holds per run: `entropy` (difficulty 1 to 5, then step: nats per token of the rollouts, null if none), "
+        "`answer_entropy` (nats per rollout), and, for 60 fresh questions of difficulty 1 to 5 in turn, `solved` (right ones of 16 "
+        "answers sampled at temperature 1), `tokens` (their mean length), `greedy` (whether the likeliest answer is right) and `greedy_tokens`.", "",
+        "| arm | pass@1 (%) | pass@16 (%) | tokens |", "|---" * 4 + "|", *table, ""]))
+
+
+def explore_wordy(folder: Path) -> None:
+    """Lesson 46's arms from a base that knows how to be short."""
+    _explore(folder, wordy, "`chains/imperfect` after 40 supervised steps on mostly verbose answers.", 0.7, 0.004)
+
+
+def explore_leaper(folder: Path) -> None:
+    """Lesson 46's arms from a base that leaps over steps and has never seen a concise answer to a long chain."""
+    _explore(folder, leaper, "`chains/verbose` after 120 supervised steps: verbose and concise answers to short chains, verbose ones to "
+             "long chains, and answers that leap over steps.", 0.4, 0.006)
+
+
+RECIPES = [imperfect, strong, verbose, explore_wordy, explore_leaper]
