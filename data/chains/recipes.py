@@ -101,7 +101,7 @@ def long_winded(seed: int):
     return model, tokenizer
 
 
-def _penalties(folder: Path, cap: int) -> None:
+def _taxed(folder: Path, cap: int) -> None:
     """Reinforcement learning under four rules for length, five times each: see the card that this writes."""
     test, runs, group_size, buffer = chains.problems(np.random.default_rng(0), 500), [], 8, cap - 4
     arms, temperatures = {"no penalty": None, "standard": 0, "DAP": 1, "blind": 1}, (1.0, 0.6, 0.0)
@@ -144,19 +144,19 @@ def _penalties(folder: Path, cap: int) -> None:
         "| arm | " + " | ".join(map(str, temperatures)) + " |", "|---" * 4 + "|", *table, ""]))
 
 
-def penalties_50(folder: Path) -> None:
+def taxed_50(folder: Path) -> None:
     """Runs with every answer allowed to end: the longest style takes 48 tokens."""
-    _penalties(folder, 50)
+    _taxed(folder, 50)
 
 
-def penalties_32(folder: Path) -> None:
+def taxed_32(folder: Path) -> None:
     """Runs with a cap that cuts the long style from difficulty 4 on."""
-    _penalties(folder, 32)
+    _taxed(folder, 32)
 
 
-def penalties_24(folder: Path) -> None:
+def taxed_24(folder: Path) -> None:
     """Runs with a cap that the short style just fits."""
-    _penalties(folder, 24)
+    _taxed(folder, 24)
 
 
-RECIPES = [imperfect, strong, verbose, penalties_50, penalties_32, penalties_24]
+RECIPES = [imperfect, strong, verbose, taxed_50, taxed_32, taxed_24]
