@@ -13,7 +13,6 @@ from data import chains
 from utils.models import rl, tiny
 from utils.models.load import load
 
-
 def batches(tokenizer, rng: np.random.Generator, levels, mix, batch_size: int = 40):
     """A `batch(step)` for `tiny.fit`: each batch has problems of one difficulty, drawn from the list `levels`.
 
@@ -232,4 +231,73 @@ def explore_leaper(folder: Path) -> None:
              "long chains, and answers that leap over steps.", 0.4, 0.006)
 
 
-RECIPES = [imperfect, strong, verbose, explore_wordy, explore_leaper]
+def long_winded(seed: int):
+    """`chains/imperfect` after 15 more supervised steps on long answers, some with steps left out: (model, tokenizer).
+
+    It writes long answers and often leaps over steps it cannot do in its head: a long reasoner with something to learn.
+    """
+    model, tokenizer = load("chains/imperfect")
+    batch = batches(tokenizer, np.random.default_rng([seed, 1]), [1, 2, 3, 4, 5], {"verbose": 0.4, "mixed": 0.6})
+    tiny.fit(model, batch, 15, lr=1e-3, warmup=5, description=f"run {seed}, supervised")
+    return model, tokenizer
+
+
+def _taxed(folder: Path, cap: int) -> None:
+    """Reinforcement learning under four rules for length, five times each: see the card that this writes."""
+    test, runs, group_size, buffer = chains.problems(np.random.default_rng(0), 500), [], 8, cap - 4
+    arms, temperatures = {"no penalty": None, "standard": 0, "DAP": 1, "blind": 1}, (1.0, 0.6, 0.0)
+
+    def reward(arm, gamma):
+        def pay(problems, rollouts, correct):
+            penalty = ((cap - buffer - rollouts.lengths.float()) / buffer).clamp(max=0.0)
+            solved = correct.float().reshape(-1, group_size).mean(1).repeat_interleave(group_size)
+            if arm == "blind":
+                solved = solved.mean()
+            return correct.float() + penalty * torch.where(correct, solved ** gamma, 1.0)
+        return None if gamma is None else pay
+
+    for seed in range(5):
+        start, tokenizer = long_winded(seed)
+        for arm, gamma in arms.items():
+            policy, rng = copy.deepcopy(start), np.random.default_rng([seed, 2])
+            history = rl.train(policy, tokenizer, lambda step: chains.problems(rng, 6, rng.integers(1, 6, size=6).tolist()),
+                               40, torch.Generator().manual_seed(seed), reward(arm, gamma), group_size, lr=5e-4,
+                               max_new_tokens=cap, description=f"run {seed}, cap {cap}, {arm}")
+            scores = {str(temperature): [[round(value, 4) for value in pair] for pair in rl.evaluate(
+                policy, tokenizer, test, torch.Generator().manual_seed(seed), temperature=temperature).by_n().values()]
+                for temperature in temperatures}
+            runs.append({"run": seed, "arm": arm, "scores": scores, "tokens": [round(step.tokens, 2) for step in history],
+                         "accuracy": [round(step.accuracy, 4) for step in history]})
+    (folder / "runs.json").write_text("[\n" + ",\n".join(map(json.dumps, runs)) + "\n]\n")
+    table = [f"| {arm} | " + " | ".join(f"{100 * a:.1f} / {t:.1f}" for a, t in (
+        np.mean([run["scores"][str(temperature)] for run in runs if run["arm"] == arm], (0, 1))
+        for temperature in temperatures)) + " |" for arm in arms]
+    (folder / "README.md").write_text("\n".join([
+        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "",
+        "Recorded reinforcement-learning runs, no weights: a long-winded variant of `chains/imperfect` (15 supervised steps on "
+        "40 % verbose and 60 % mixed answers) after 40 policy-gradient steps of 6 problems x 8 rollouts, learning rate 5e-4, "
+        "without a length penalty, with the standard one, with the difficulty-aware one (DAP, gamma 1), and with a blind copy of DAP "
+        "that takes the mean solve rate of the batch for every group's; five runs each. "
+        f"Answers are cut at {cap} tokens in training; the buffer is {buffer}. The runs of one number share start and problems.",
+        "", "`runs.json` holds per run: `scores` (temperature -> accuracy and mean tokens at difficulty 1 to 5, on 500 fresh "
+        "problems, at most 64 tokens), and `tokens` and `accuracy` of each training step's rollouts.", "",
+        "Mean over the runs, accuracy in % / tokens per answer, by temperature (0.0 is greedy):", "",
+        "| arm | " + " | ".join(map(str, temperatures)) + " |", "|---" * 4 + "|", *table, ""]))
+
+
+def taxed_50(folder: Path) -> None:
+    """Runs with every answer allowed to end: the longest style takes 48 tokens."""
+    _taxed(folder, 50)
+
+
+def taxed_32(folder: Path) -> None:
+    """Runs with a cap that cuts the long style from difficulty 4 on."""
+    _taxed(folder, 32)
+
+
+def taxed_24(folder: Path) -> None:
+    """Runs with a cap that the short style just fits."""
+    _taxed(folder, 24)
+
+
+RECIPES = [imperfect, strong, verbose, explore_wordy, explore_leaper, taxed_50, taxed_32, taxed_24]
