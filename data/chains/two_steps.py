@@ -1,7 +1,8 @@
 """The 1,440 problems of two steps, split once and for all: those a lesson may train on, and those held out to test on.
 
 With ten starts and twelve operations there are 10 · 12² different problems of two steps. The shipped reasoners imperfect,
-strong and verbose have trained on all of them with written steps; what a lesson trains further may keep to `split()[0]`.
+strong and verbose met them in their own training, mostly with written steps; what a lesson trains further may keep to
+`split()[0]`. Many of the held-out have a twin in training: two operations swapped, where that changes nothing.
 """
 from __future__ import annotations
 
