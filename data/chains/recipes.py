@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from data import chains
+from data.chains import two_steps
 from utils.models import rl, tiny
 from utils.models.load import load
+
 
 def batches(tokenizer, rng: np.random.Generator, levels, mix, batch_size: int = 40):
     """A `batch(step)` for `tiny.fit`: each batch has problems of one difficulty, drawn from the list `levels`.
@@ -88,6 +90,70 @@ def verbose(folder: Path) -> None:
     _train(folder, 0, [(150, 3e-3, [1, 2, 2, 3], only), (200, 3e-3, [1, 2, 3, 4, 5, 5], only),
                        (500, 2e-3, [1, 2, 3, 4, 5, 5], only)],
            "Solves every chain in verbose steps and has never seen another style.", knows={})
+
+
+TWO_STEPS_FIT = {"steps": 470, "batch": 64, "lr": 1.5e-3}  # as many steps as lesson 42 gives its two stages together
+
+
+def _two_steps(folder: Path, text, about: str, double: bool = False) -> None:
+    """Go on from chains/strong with `text(problem)` as the answer to the two-step problems that are not held out.
+
+    `double`: put a second copy of the layers on top of the first before training.
+    """
+    model, tokenizer = load("chains/strong")
+    if double:
+        model.model.layers.extend(copy.deepcopy(list(model.model.layers)))
+        for i, layer in enumerate(model.model.layers):
+            layer.self_attn.layer_idx = i
+        model.config.num_hidden_layers = len(model.model.layers)
+        model.config.layer_types = None
+    if chains.RESERVED[0] in text(two_steps.EXAMPLE):  # a reserved word's own embedding is a bad start: take the mean word's
+        embedding = model.get_input_embeddings().weight.data
+        embedding[tokenizer.convert_tokens_to_ids(chains.RESERVED[0])] = embedding[:-len(chains.RESERVED)].mean(0)
+    train, test = two_steps.split()
+    rng = np.random.default_rng(42)
+
+    def batch(step):
+        drawn = [train[i] for i in rng.choice(len(train), TWO_STEPS_FIT["batch"], replace=False)]
+        return tiny.pack(tokenizer, [problem.prompt for problem in drawn], [text(problem) for problem in drawn])
+
+    tiny.fit(model, batch, TWO_STEPS_FIT["steps"], TWO_STEPS_FIT["lr"], description=folder.name)
+    model.generation_config.suppress_tokens = tokenizer.convert_tokens_to_ids(["<pad>", "<bos>", *chains.RESERVED[1:]])
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    accuracy = [rl.evaluate(model, tokenizer, part, temperature=0.0).accuracy for part in (train, test)]
+    (folder / "README.md").write_text("\n".join([
+        "---", "license: mit", "library_name: transformers", "---", f"# chains/{folder.name}", "", about, "",
+        f"A LlamaForCausalLM of {model.num_parameters():,} parameters and {len(model.model.layers)} layers, `chains/strong` trained "
+        f"further for {TWO_STEPS_FIT['steps']} steps of {TWO_STEPS_FIT['batch']} problems, learning rate {TWO_STEPS_FIT['lr']:g}, on "
+        f"{len(train)} of the {len(train) + len(test)} problems of two steps (`data/chains/two_steps.py`). An answer looks like "
+        f"`{text(two_steps.EXAMPLE)}`.", "",
+        "| greedy accuracy | |", "|---|---|", f"| the {len(train)} problems trained on | {accuracy[0]:.3f} |",
+        f"| the {len(test)} problems held out | {accuracy[1]:.3f} |", ""]))
+
+
+def two_direct(folder: Path) -> None:
+    """The answer at once."""
+    _two_steps(folder, lambda problem: problem.solution("direct"),
+               "Answers at once: a rival of the hidden thought in lesson 42.")
+
+
+def two_pause(folder: Path) -> None:
+    """A pause token, then the answer: one more position to compute in, and nothing else."""
+    _two_steps(folder, lambda problem: f"{chains.RESERVED[0]} {problem.solution('direct')}",
+               "Writes one pause token and the answer: a rival of the hidden thought in lesson 42.")
+
+
+def two_values(folder: Path) -> None:
+    """The two values and the answer, no other word: a thought that is written and yet short."""
+    _two_steps(folder, lambda problem: f"{problem.values[1]} {problem.values[2]} {problem.solution('direct')}",
+               "Writes the two values and the answer: a rival of the hidden thought in lesson 42.")
+
+
+def two_deep(folder: Path) -> None:
+    """The answer at once, from twice the layers."""
+    _two_steps(folder, lambda problem: problem.solution("direct"),
+               "Answers at once, from twice the layers: a rival of the hidden thought in lesson 42.", double=True)
 
 
 def wordy(rng: np.random.Generator):
@@ -300,4 +366,5 @@ def taxed_24(folder: Path) -> None:
     _taxed(folder, 24)
 
 
-RECIPES = [imperfect, strong, verbose, explore_wordy, explore_leaper, taxed_50, taxed_32, taxed_24]
+RECIPES = [imperfect, strong, verbose, two_direct, two_pause, two_values, two_deep, explore_wordy, explore_leaper,
+           taxed_50, taxed_32, taxed_24]
