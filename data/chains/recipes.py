@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data import chains
+from data import chains, write_card
 from data.chains import two_steps
 from utils.models import rl, tiny
 from utils.models.load import load
@@ -52,15 +52,15 @@ def _train(folder: Path, seed: int, stages, about: str, knows=chains.FIRST_WORDS
         f"{'n = 1' if n == 1 else 'other n' if callable(mix) else 'any n'}: " + ", ".join(
             f"{style} {weight:g}" for style, weight in (mix(n) if callable(mix) else mix).items())
         for n in ((1, 2) if callable(mix) else (0,))) + " |" for i, (steps, lr, levels, mix) in enumerate(stages, start=1)]
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
+    write_card(folder, [
+        about, "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters for the CHAINS world (`data/chains`), "
         f"vocabulary {len(tokenizer)} words, trained from fresh weights (seed {seed}) on right answers, the loss on "
         "the answers alone, 40 answers of one difficulty to a batch.", "",
         "| stage | steps | learning rate | difficulties drawn from | styles of the answers |", "|---|---|---|---|---|", *recipe, "",
         "Accuracy / mean tokens on 200 fresh problems of each difficulty, sampled at temperature 1, by the style that the "
         "first token is held to. No model has trained on n = 6.", "",
-        "| style | " + " | ".join(f"n = {n}" for n in chains.DIFFICULTIES) + " |", "|---" * 7 + "|", *rows, ""]))
+        "| style | " + " | ".join(f"n = {n}" for n in chains.DIFFICULTIES) + " |", "|---" * 7 + "|", *rows])
 
 
 def imperfect(folder: Path) -> None:
@@ -122,14 +122,14 @@ def _two_steps(folder: Path, text, about: str, double: bool = False) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     accuracy = [rl.evaluate(model, tokenizer, part, temperature=0.0).accuracy for part in (train, test)]
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# chains/{folder.name}", "", about, "",
+    write_card(folder, [
+        about, "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters and {len(model.model.layers)} layers, `chains/strong` trained "
         f"further for {TWO_STEPS_FIT['steps']} steps of {TWO_STEPS_FIT['batch']} problems, learning rate {TWO_STEPS_FIT['lr']:g}, on "
         f"{len(train)} of the {len(train) + len(test)} problems of two steps (`data/chains/two_steps.py`). An answer looks like "
         f"`{text(two_steps.EXAMPLE)}`.", "",
         "| greedy accuracy | |", "|---|---|", f"| the {len(train)} problems trained on | {accuracy[0]:.3f} |",
-        f"| the {len(test)} problems held out | {accuracy[1]:.3f} |", ""]))
+        f"| the {len(test)} problems held out | {accuracy[1]:.3f} |"])
 
 
 def two_direct(folder: Path) -> None:
@@ -213,31 +213,10 @@ class Explorer:
         easy, hard = {"CEEH-ME": (1, 5), "uniform entropy": (3, 3)}.get(self.arm, (0, 0))
         return torch.from_numpy(self.weight * anneal * np.where(self.hard(problems), hard, easy)).float()
 
-
-def _entropy_advantage(model, tokenizer, draw, arm: Explorer, generator, lr: float, alpha: float = 0.4, kappa: float = 2.0):
-    """`rl.train` with min(alpha entropy, |advantage| / kappa) added to the advantage of hard questions' tokens."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    banned = torch.zeros(model.config.vocab_size, dtype=torch.bool)
-    banned[model.generation_config.suppress_tokens] = True
-    history = []
-    for step in range(arm.steps):
-        problems = [problem for problem in draw(step) for _ in range(arm.group_size)]
-        rollouts = tiny.sample(model, tokenizer, [problem.prompt for problem in problems], 60, generator=generator)
-        outcome = rl.judge(problems, rollouts)
-        rewards = arm.reward(problems, rollouts, torch.from_numpy(outcome.correct))
-        advantage = rl.advantages(rewards, torch.arange(len(problems)) // arm.group_size)[:, None]
-        log_p = torch.log_softmax(tiny.response_logits(model, rollouts).masked_fill(banned, -math.inf), -1)
-        surprise = -(log_p.exp() * log_p.masked_fill(banned, 0.0)).sum(-1)
-        psi = torch.minimum(alpha * surprise.detach(), advantage.abs() / kappa) * torch.from_numpy(arm.hard(problems))[:, None]
-        written = torch.arange(log_p.shape[1]) < rollouts.lengths[:, None]
-        taken = log_p.gather(2, rollouts.tokens[:, :, None])[:, :, 0]
-        optimizer.zero_grad()
-        (-((advantage + psi) * taken).masked_fill(~written, 0.0).sum() / rollouts.lengths.sum()).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        entropy = surprise.detach().masked_fill(~written, 0.0).sum(1) / rollouts.lengths
-        history.append(rl.Step(outcome.n, outcome.correct, outcome.lengths, rewards.numpy(), entropy.numpy()))
-    return history
+    def credit(self, problems, advantage, entropy, alpha: float = 0.4, kappa: float = 2.0):
+        """CEEH-EA's advantage of each token: min(alpha entropy, |advantage| / kappa) more on hard questions."""
+        psi = torch.minimum(alpha * entropy, advantage.abs() / kappa)
+        return advantage + (self.arm == "CEEH-EA") * torch.from_numpy(self.hard(problems))[:, None] * psi
 
 
 def _explore(folder: Path, make, about: str, beta: float, weight: float) -> None:
@@ -261,11 +240,8 @@ def _explore(folder: Path, make, about: str, beta: float, weight: float) -> None
             data = chains.problems(rng, 30, levels)
             order = np.concatenate([rng.permutation(30) for _ in range(8)]).reshape(steps, 6)
             draw, generator = (lambda step: [data[i] for i in order[step]]), torch.Generator().manual_seed(seed)
-            if name == "CEEH-EA":
-                history = _entropy_advantage(policy, tokenizer, draw, arm, generator, lr)
-            else:
-                history = rl.train(policy, tokenizer, draw, steps, generator, arm.reward, group_size, entropy=arm.bonus, lr=lr,
-                                   description=f"run {seed}, {name}")
+            history = rl.train(policy, tokenizer, draw, steps, generator, arm.reward, group_size, entropy=arm.bonus,
+                               credit=arm.credit, lr=lr, description=f"run {seed}, {name}")
             by_n = {key: [[round(float(values[step.n == n].mean()), 4) if n in step.n else None for step, values in
                            ((step, step.entropy * step.lengths ** power) for step in history)] for n in levels]
                     for key, power in (("entropy", 0), ("answer_entropy", 1))}
@@ -275,15 +251,14 @@ def _explore(folder: Path, make, about: str, beta: float, weight: float) -> None
     for name in ("base", *arms):
         solved, tokens = (np.array([run[key] for run in runs if run["arm"] == name]) for key in ("solved", "tokens"))
         table.append(f"| {name} | {100 * solved.mean() / 16:.1f} | {100 * (solved > 0).mean():.1f} | {tokens.mean():.1f} |")
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "",
+    write_card(folder, [
         f"Recorded reinforcement-learning runs of lesson 46, no weights. Start: {about} Then 40 policy-gradient steps of 6 "
         f"questions x 8 rollouts on a fixed set of 30 questions, learning rate 5e-4, beta {beta:g}, lambda_0 {weight:g}, "
         "advantages not divided by the standard deviation. Four runs of each arm; the arms of a run share start and questions.", "",
         "`runs.json` holds per run: `entropy` (difficulty 1 to 5, then step: nats per token of the rollouts, null if none), "
         "`answer_entropy` (nats per rollout), and, for 60 fresh questions of difficulty 1 to 5 in turn, `solved` (right ones of 16 "
         "answers sampled at temperature 1), `tokens` (their mean length), `greedy` (whether the likeliest answer is right) and `greedy_tokens`.", "",
-        "| arm | pass@1 (%) | pass@16 (%) | tokens |", "|---" * 4 + "|", *table, ""]))
+        "| arm | pass@1 (%) | pass@16 (%) | tokens |", "|---" * 4 + "|", *table], library="")
 
 
 def explore_wordy(folder: Path) -> None:
@@ -308,47 +283,50 @@ def long_winded(seed: int):
     return model, tokenizer
 
 
+def tax(rollouts, correct, cap: int, gamma: float, blind: bool = False, group_size: int = 8):
+    """Lesson 47's rewards, B floats: right answers less the difficulty-aware length penalty, its buffer the cap less 4.
+
+    `blind`: the solve rate of the whole batch takes the place of each group's.
+    """
+    penalty = ((4 - rollouts.lengths.float()) / (cap - 4)).clamp(max=0.0)
+    solved = correct.float().reshape(-1, group_size).mean(1).repeat_interleave(group_size)
+    return correct.float() + penalty * torch.where(correct, (solved.mean() if blind else solved) ** gamma, 1.0)
+
+
 def _taxed(folder: Path, cap: int) -> None:
     """Reinforcement learning under four rules for length, five times each: see the card that this writes."""
-    test, runs, group_size, buffer = chains.problems(np.random.default_rng(0), 500), [], 8, cap - 4
-    arms, temperatures = {"no penalty": None, "standard": 0, "DAP": 1, "blind": 1}, (1.0, 0.6, 0.0)
+    test, runs = chains.problems(np.random.default_rng(0), 500), []
+    arms = {"no penalty": None, "standard": {"gamma": 0}, "DAP": {"gamma": 1}, "blind": {"gamma": 1, "blind": True}}
+    temperatures = 0.6, 0.0
 
-    def reward(arm, gamma):
-        def pay(problems, rollouts, correct):
-            penalty = ((cap - buffer - rollouts.lengths.float()) / buffer).clamp(max=0.0)
-            solved = correct.float().reshape(-1, group_size).mean(1).repeat_interleave(group_size)
-            if arm == "blind":
-                solved = solved.mean()
-            return correct.float() + penalty * torch.where(correct, solved ** gamma, 1.0)
-        return None if gamma is None else pay
+    def reward(how):
+        return how and (lambda problems, rollouts, correct: tax(rollouts, correct, cap, **how))
 
     for seed in range(5):
         start, tokenizer = long_winded(seed)
-        for arm, gamma in arms.items():
+        for arm, how in arms.items():
             policy, rng = copy.deepcopy(start), np.random.default_rng([seed, 2])
-            history = rl.train(policy, tokenizer, lambda step: chains.problems(rng, 6, rng.integers(1, 6, size=6).tolist()),
-                               40, torch.Generator().manual_seed(seed), reward(arm, gamma), group_size, lr=5e-4,
-                               max_new_tokens=cap, description=f"run {seed}, cap {cap}, {arm}")
+            rl.train(policy, tokenizer, lambda step: chains.problems(rng, 6, rng.integers(1, 6, size=6).tolist()),
+                     40, torch.Generator().manual_seed(seed), reward(how), lr=5e-4,
+                     max_new_tokens=cap, description=f"run {seed}, cap {cap}, {arm}")
             scores = {str(temperature): [[round(value, 4) for value in pair] for pair in rl.evaluate(
                 policy, tokenizer, test, torch.Generator().manual_seed(seed), temperature=temperature).by_n().values()]
                 for temperature in temperatures}
-            runs.append({"run": seed, "arm": arm, "scores": scores, "tokens": [round(step.tokens, 2) for step in history],
-                         "accuracy": [round(step.accuracy, 4) for step in history]})
+            runs.append({"run": seed, "arm": arm, "scores": scores})
     (folder / "runs.json").write_text("[\n" + ",\n".join(map(json.dumps, runs)) + "\n]\n")
     table = [f"| {arm} | " + " | ".join(f"{100 * a:.1f} / {t:.1f}" for a, t in (
         np.mean([run["scores"][str(temperature)] for run in runs if run["arm"] == arm], (0, 1))
         for temperature in temperatures)) + " |" for arm in arms]
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "",
+    write_card(folder, [
         "Recorded reinforcement-learning runs, no weights: a long-winded variant of `chains/imperfect` (15 supervised steps on "
         "40 % verbose and 60 % mixed answers) after 40 policy-gradient steps of 6 problems x 8 rollouts, learning rate 5e-4, "
         "without a length penalty, with the standard one, with the difficulty-aware one (DAP, gamma 1), and with a blind copy of DAP "
         "that takes the mean solve rate of the batch for every group's; five runs each. "
-        f"Answers are cut at {cap} tokens in training; the buffer is {buffer}. The runs of one number share start and problems.",
+        f"Answers are cut at {cap} tokens in training; the buffer is {cap - 4}. The runs of one number share start and problems.",
         "", "`runs.json` holds per run: `scores` (temperature -> accuracy and mean tokens at difficulty 1 to 5, on 500 fresh "
-        "problems, at most 64 tokens), and `tokens` and `accuracy` of each training step's rollouts.", "",
+        "problems, at most 64 tokens).", "",
         "Mean over the runs, accuracy in % / tokens per answer, by temperature (0.0 is greedy):", "",
-        "| arm | " + " | ".join(map(str, temperatures)) + " |", "|---" * 4 + "|", *table, ""]))
+        "| arm | " + " | ".join(map(str, temperatures)) + " |", "|---" * 3 + "|", *table], library="")
 
 
 def taxed_50(folder: Path) -> None:
