@@ -247,7 +247,7 @@ def test_the_recipes_llava_mini_is_the_one_that_lesson_81_writes_out(lesson_defi
     assert not torch.allclose(changed, expected), "the comparison does not see the queries"
 
 
-def test_the_recipes_models_that_read_every_patch_are_those_of_lesson_81():
+def test_the_recipes_models_that_read_every_patch_are_those_of_lesson_81(lesson_definitions):
     written = lesson_definitions(81, "SIDE", "run", "llava_text")
     labels = shapes.scenes(rng(), 4, recipes.MINI_SIDE, [5])
     tokens, _, _ = recipes.packed_batch(rng(1), labels, 3, recipes.MINI_MIX)
