@@ -120,6 +120,16 @@ def utterances(rng: np.random.Generator, count: int, words: tuple[int, int] = (2
     return [say(rng, sentence(rng, int(rng.integers(low, high + 1)))) for _ in range(count)]
 
 
+def hesitations(rng: np.random.Generator, pause: float, count: int) -> list[Utterance]:
+    """Draw `count` utterances of three words that pause for `pause` seconds before the last one, a homophone."""
+    drawn: list[Utterance] = []
+    while len(drawn) < count:
+        words = sentence(rng, 3)
+        if is_homophone(words[2]):
+            drawn.append(say(rng, words, (0.04, 0.04, pause, 0.04)))
+    return drawn
+
+
 def _filters() -> np.ndarray:
     """(SPAN // 2 + 1, BANDS) triangles, evenly spaced from 150 to 3,600 Hz."""
     edges = np.linspace(150, 3600, BANDS + 2)

@@ -160,6 +160,11 @@ def transcribe(model, utterances, rows: int = 50) -> list[list[str]]:
     return [found[i] for i in np.argsort(order, kind="stable")]
 
 
+def wer(model, utterances) -> float:
+    """Word error rate of `model` on `utterances`, in percent."""
+    return speech.word_error_rate(transcribe(model, utterances), [each.words for each in utterances])
+
+
 def save(models: list[Encoder], folder) -> None:
     """Write several trainings of one encoder to `folder`: config.json and model.safetensors, in half precision."""
     config = models[0].config | {"trainings": len(models)}

@@ -23,7 +23,7 @@ def _train(folder: Path, about: str, trainings: int = 2, lr: float = encoder.TRA
         losses = tiny.fit(models[-1], encoder.batches(seed), STEPS, loss=encoder.ctc_loss, description=f"{folder.name} {seed}",
                           **encoder.TRAINING | {"lr": lr})
         models[-1].eval()
-        rates = [speech.word_error_rate(encoder.transcribe(models[-1], each), [one.words for one in each]) for each in sets]
+        rates = [encoder.wer(models[-1], each) for each in sets]
         rows.append(f"| {seed} | {np.mean(losses[-100:]):.3f} | " + " | ".join(f"{rate:.2f}" for rate in rates) + " |")
     encoder.save(models, folder)
     parameters = sum(weight.numel() for weight in models[0].parameters())
