@@ -56,7 +56,7 @@ def narrow(folder: Path) -> None:
 
 def full_rope(folder: Path) -> None:
     """Full attention with rotary positions."""
-    _train(folder, "Full attention with rotary positions.", trainings=3, windows=FULL, positions="rope")
+    _train(folder, "Full attention with rotary positions.", windows=FULL, positions="rope")
 
 
 def full_none(folder: Path) -> None:
