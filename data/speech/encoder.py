@@ -150,14 +150,20 @@ def read_out(log_probs: torch.Tensor) -> list[tuple[str, int]]:
 
 
 @torch.no_grad()
-def transcribe(model, utterances, rows: int = 50) -> list[list[str]]:
-    """The words that `model` hears in each utterance, `rows` at a time."""
-    found = []
-    order = np.argsort([len(each.samples) for each in utterances], kind="stable")
-    for part in np.array_split(order, -(-len(order) // rows)):
-        frames, lengths = batch_of([utterances[i] for i in part])
-        found += [[word for word, _ in read_out(row[:length])] for row, length in zip(model(frames, lengths), lengths)]
-    return [found[i] for i in np.argsort(order, kind="stable")]
+def transcribe(model, utterances, limit: int = 3000) -> list[list[str]]:
+    """The words that `model` hears in each utterance; those of similar length go together, up to `limit` frames at a time."""
+    order = sorted(range(len(utterances)), key=lambda i: len(utterances[i].frames))
+    groups: list[list[int]] = [[]]
+    for i in order:
+        if groups[-1] and (len(groups[-1]) + 1) * len(utterances[i].frames) > limit:
+            groups.append([])
+        groups[-1].append(i)
+    found = {}
+    for group in groups:
+        frames, lengths = batch_of([utterances[i] for i in group])
+        log_probs = model(frames, lengths if len(group) > 1 else None)
+        found |= {i: [word for word, _ in read_out(row[:n])] for i, row, n in zip(group, log_probs, lengths)}
+    return [found[i] for i in range(len(utterances))]
 
 
 def wer(model, utterances) -> float:
