@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data import speech
+from data import speech, write_card
 from data.speech import encoder
 from utils.models import tiny
 
@@ -27,15 +27,15 @@ def _train(folder: Path, about: str, trainings: int = 2, lr: float = encoder.TRA
         rows.append(f"| {seed} | {np.mean(losses[-100:]):.3f} | " + " | ".join(f"{rate:.2f}" for rate in rates) + " |")
     encoder.save(models, folder)
     parameters = sum(weight.numel() for weight in models[0].parameters())
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
+    write_card(folder, [
+        about, "",
         f"{trainings} training{'s' if trainings > 1 else ''} of a CTC recogniser of {parameters:,} parameters "
         f"(`data/speech/encoder.py`; 4 layers of width {models[0].config['d_model']}) from fresh weights, {STEPS:,} steps of 16 "
         f"utterances of 2 to 7 words from a pool of 6,000, learning rate {lr:g}. Weights in half precision. Load it with "
         "`data.speech.encoder.load`.", "",
         "Word error rate in percent on fresh utterances: 400 of 2 to 7 words, 60 of 20 to 30, 20 of 80; and the mean training "
         "loss per word of the last 100 steps.", "",
-        "| seed | loss | 2 to 7 | 20 to 30 | 80 |", "|---|---|---|---|---|", *rows, ""]))
+        "| seed | loss | 2 to 7 | 20 to 30 | 80 |", "|---|---|---|---|---|", *rows], library="")
 
 
 def stream(folder: Path) -> None:
