@@ -10,48 +10,16 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from data import domains, write_card
+from data.domains.layouts import D, HEADS, HIDDEN, fresh, spec
 from utils.models.load import shipped
 from utils.progress import progress
 
-D, HIDDEN, HEADS = 48, 96, 4
 STEPS, BATCH, LEARNING_RATE, BALANCE = 350, 64, 4e-3, 0.01
 STAGED = 0.4  # share of the steps with a teacher
 LAYOUTS = ("F F F F", "F3 F3 F3 F3", "F12 F12 F12 F12", "F 16 F 16", "16 16 F F", "F F 16 16", "F 16t2 F 16t2", "F R16 F R16",
            "F 11t2 F 11t2", "F 6t2 F 16t2", "F R10 F R10", "F R4 F R16")
 TEACHER, STUDENT = "F R4 F R16", "F R4 R16"
 ARMS = {"alone": 0.0, "staged": STAGED, "to the end": 1.0}
-
-
-def spec(kind: str) -> tuple[int, int, int]:
-    """What a layer's feed-forward part is: (width of the MLP in units of HIDDEN, experts, experts per token).
-
-    `F` is an MLP, `F3` one three times as wide, `16` a mixture of 16 experts, `16t2` one with top-2 gating, `R16` an MLP
-    and a mixture of 16 side by side.
-    """
-    if kind[0] == "F":
-        return int(kind[1:] or 1), 0, 0
-    count, _, k = kind.lstrip("R").partition("t")
-    return int(kind[0] == "R"), int(count), int(k or 1)
-
-
-def fresh(layout: str, generator: torch.Generator) -> dict[str, torch.Tensor]:
-    """Untrained weights of `layout`, one kind per layer, separated by spaces."""
-    def normal(*shape, scale=1.0):
-        return torch.randn(*shape, generator=generator) * scale / shape[-2] ** 0.5
-
-    kinds, words = layout.split(), len(domains.WORDS)
-    small = (2 * len(kinds)) ** -0.5
-    P = {"embed": 0.3 * torch.randn(len(domains.VOCABULARY), D, generator=generator),
-         "place": 0.1 * torch.randn(domains.LENGTH, D, generator=generator), "norm": torch.ones(D), "head": normal(D, words)}
-    for l, kind in enumerate(kinds):
-        mlp, count, _ = spec(kind)
-        P |= {f"{l}.norms": torch.ones(2, D), f"{l}.qkv": normal(D, 3 * D), f"{l}.out": normal(D, D, scale=small)}
-        if mlp:
-            P |= {f"{l}.up": normal(D, mlp * HIDDEN), f"{l}.down": normal(mlp * HIDDEN, D, scale=small)}
-        if count:
-            P |= {f"{l}.gate": normal(D, count), f"{l}.ups": normal(count, D, HIDDEN),
-                  f"{l}.downs": normal(count, HIDDEN, D, scale=small)}
-    return P
 
 
 def run_experts(x, choice, ups, downs):
