@@ -70,7 +70,7 @@ class Net(nn.Module):
 def centre_loss(layer: BinaryConv, centres: torch.Tensor) -> torch.Tensor:
     """Sum over filters of the Hamming distance to the nearest of the `centres` (K, n), which move to their filters' majority."""
     w = layer.filters()
-    distances = (w.shape[1] - w @ centres.T) / 2                      # (out, K)
+    distances = (w.shape[1] - w @ centres.clone().T) / 2              # (out, K)
     nearest = distances.argmin(1)
     loss = distances.min(1).values.sum()
     for k in nearest.unique():
