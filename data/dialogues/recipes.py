@@ -1,0 +1,83 @@
+"""Recipes of DIALOGUES: RxT and its rivals, all trained alike; and what the stages of RxT's training are good for."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from data import dialogues, write_card
+from data.dialogues import models
+from utils.models import tiny
+
+STAGES = ((2, 100), (4, 200), (8, 700), (16, 500))  # (turns of a dialogue, steps)
+SHORT = ((2, 100), (4, 150), (8, 150))
+ROWS, LENGTHS = 64, (4, 8, 16, 32, 64)
+
+
+def answer_loss(model, ids: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy in nats of the answers from the second turn on; back-propagates through all turns before."""
+    return F.cross_entropy(model(ids)[:, 1:].flatten(0, 1), ids[:, 1:, dialogues.ANSWER].flatten())
+
+
+def curriculum(rng: np.random.Generator, stages=STAGES, rows: int = ROWS):
+    """A `batch(step)` for `tiny.fit`: `rows` dialogues, whose turns grow from stage to stage."""
+    turns = [turns for turns, steps in stages for _ in range(steps)]
+    return lambda step: (dialogues.draw(rng, rows, turns[step]),)
+
+
+def train(model, seed: int, stages=STAGES, description: str = "training"):
+    """Train `model` in place on the answers; returns the losses of all steps."""
+    return tiny.fit(model, curriculum(np.random.default_rng(seed), stages), sum(steps for _, steps in stages), 3e-3,
+                    loss=answer_loss, weight_decay=0.01, description=description)
+
+
+@torch.no_grad()
+def accuracy(model, turns: int, count: int = 200) -> float:
+    """Share of right answers from the second turn on, in fresh dialogues that are the same for every model."""
+    ids = dialogues.draw(np.random.default_rng([turns, 1]), count, turns)
+    return (model(ids)[:, 1:].argmax(-1) == ids[:, 1:, dialogues.ANSWER]).float().mean().item()
+
+
+def _make(folder: Path, about: str, make, config: dict, trainings: int = 2) -> None:
+    trained, rows = [], []
+    for seed in range(trainings):
+        torch.manual_seed(seed)
+        trained.append(make(**config))
+        train(trained[-1], seed, description=f"{folder.name} {seed}")
+        rows.append(f"| {seed} | " + " | ".join(f"{accuracy(trained[-1], turns):.3f}" for turns in LENGTHS) + " |")
+    models.save(trained, folder, config)
+    steps = ", ".join(f"{steps} of {turns}" for turns, steps in STAGES)
+    parameters = sum(weight.numel() for weight in trained[0].parameters())
+    write_card(folder, [
+        about, "",
+        f"{trainings} trainings of {parameters:,} parameters (`data/dialogues/models.py`) from fresh weights: steps of {ROWS} "
+        f"dialogues, {steps} turns; AdamW, learning rate 0.003; loss on the answers from the second turn on. Weights in half "
+        "precision. Load it with `data.dialogues.models.load`.", "",
+        "Share of right answers from the second turn on, 200 fresh dialogues for each length in turns.", "",
+        "| seed | " + " | ".join(map(str, LENGTHS)) + " |", "|---" * (len(LENGTHS) + 1) + "|", *rows], library="")
+
+
+def rxt(folder: Path) -> None:
+    """The Reactive Transformer of lesson 15."""
+    _make(folder, "A Reactive Transformer: 16 memory slots, read before and updated after each answer.", models.RxT, {})
+
+
+def full(folder: Path) -> None:
+    """The rival with the whole history."""
+    _make(folder, "A decoder of two layers over the whole history.", models.History, {"window": None})
+
+
+def window_1(folder: Path) -> None:
+    """The rival whose state is closest to RxT's."""
+    _make(folder, "A decoder of two layers; a token sees its own turn and the one before.", models.History, {"window": 1})
+
+
+def window_14(folder: Path) -> None:
+    """The rival that, with a cache, computes about as much per turn as RxT."""
+    _make(folder, "A decoder of two layers; a token sees its own turn and 14 before.", models.History, {"window": 14})
+
+
+RECIPES = [rxt, full, window_1, window_14]
