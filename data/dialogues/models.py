@@ -4,6 +4,7 @@ All are small pre-norm Transformers of one width, with shifted embeddings: each 
 """
 from __future__ import annotations
 
+import copy
 import json
 import math
 
@@ -91,9 +92,9 @@ class RxT(nn.Module):
         self.norm_cross, self.norm_slots, self.cross = nn.LayerNorm(D), nn.LayerNorm(D), Attention(alike=True)
         self.norm, self.head = nn.LayerNorm(D), nn.Linear(D, WORDS)
 
-    def encode(self, turn: torch.Tensor) -> torch.Tensor:
-        """Finished turns (batch, 7) -> encoded data (batch, 7, d)."""
-        x = self.embed(turn) + self.place
+    def encode(self, turn: torch.Tensor, alter=lambda x: x) -> torch.Tensor:
+        """Finished turns (batch, 7) -> encoded data (batch, 7, d); `alter` may change the embeddings first."""
+        x = alter(self.embed(turn)) + self.place
         y = self.norm_encoder(x)
         x = x + self.encoder(y, self.encoder.keys_values(y))
         return x + self.encoder_ff(x)
@@ -110,18 +111,25 @@ class RxT(nn.Module):
         x = x + self.cross(self.norm_cross(x), cache)
         return self.head(self.norm((x + self.decoder_ff(x))[:, -1]))
 
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Dialogues (batch, turns, 7) -> logits (batch, turns, words): the encoder does not read the memory, so
-        only the updates run turn after turn."""
-        batch, turns = ids.shape[:2]
-        data = self.encode(ids.flatten(0, 1)).unflatten(0, (batch, turns))
-        memory, memories = self.start.expand(batch, -1, -1), []
-        for t in range(turns):
-            memories.append(memory)
-            memory, _ = self.update(memory, data[:, t])
-        memories = torch.stack(memories, 1).flatten(0, 1)
+    def remember(self, ids: torch.Tensor) -> torch.Tensor:
+        """Dialogues (batch, turns, 7) -> the memory before each turn (batch, turns, slots, d).
+
+        The encoder does not read the memory, so all turns are encoded at once and only the updates run in turn.
+        """
+        data = self.encode(ids.flatten(0, 1)).unflatten(0, ids.shape[:2])
+        memories = [self.start.expand(len(ids), -1, -1)]
+        for t in range(ids.shape[1] - 1):
+            memories.append(self.update(memories[-1], data[:, t])[0])
+        return torch.stack(memories, 1)
+
+    def answers(self, ids: torch.Tensor, memories: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, turns, words) of the answer of each turn, given the memory to read in it."""
         questions = ids[:, :, :dialogues.QUESTION].flatten(0, 1)
-        return self.decode(questions, self.cache(memories)).unflatten(0, (batch, turns))
+        return self.decode(questions, self.cache(memories.flatten(0, 1))).unflatten(0, ids.shape[:2])
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Dialogues (batch, turns, 7) -> logits (batch, turns, words)."""
+        return self.answers(ids, self.remember(ids))
 
 
 class Cache:
@@ -129,6 +137,12 @@ class Cache:
 
     def __init__(self):
         self.layers, self.last, self.read = [None, None], None, 0
+
+    def fork(self) -> Cache:
+        """A cache that goes on from here while this one stays."""
+        twin = copy.copy(self)
+        twin.layers = list(self.layers)
+        return twin
 
     def numbers(self) -> int:
         """Numbers in the keys and values of one dialogue."""

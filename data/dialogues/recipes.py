@@ -80,4 +80,47 @@ def window_14(folder: Path) -> None:
     _make(folder, "A decoder of two layers; a token sees its own turn and 14 before.", models.History, {"window": 14})
 
 
+def joint(model: models.RxT, seed: int, steps: int = 150, noise: float = 0.3) -> None:
+    """The paper's stages 1 and 2: the encoder fills in masked words; the decoder reads its states of the turn before,
+    detached and with noise, as if they were the memory."""
+    rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
+    guess, mask = torch.nn.Linear(models.D, models.WORDS), torch.nn.Parameter(torch.zeros(models.D))
+    optimizer = torch.optim.AdamW([*model.parameters(), *guess.parameters(), mask], lr=3e-3, weight_decay=0.01)
+    for _ in range(steps):
+        ids = dialogues.draw(rng, 2 * ROWS, 2)
+        turns = ids.flatten(0, 1)
+        hidden = torch.rand(turns.shape, generator=generator) < 0.15
+        states = model.encode(turns, lambda x: torch.where(hidden[..., None], mask, x))
+        data = model.encode(ids[:, 0]).detach()
+        data = data + noise * torch.randn(data.shape, generator=generator)
+        found = model.decode(ids[:, 1, :dialogues.QUESTION], model.cache(data))
+        loss = F.cross_entropy(guess(states[hidden]), turns[hidden]) + F.cross_entropy(found, ids[:, 1, dialogues.ANSWER])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def memory_alone(model: models.RxT, seed: int, steps: int = 150, turns: int = 4) -> None:
+    """The paper's stage 3: memory attention learns to return (1 - w) STM + w ED, by cosine, without any question.
+
+    A turn has 7 encoded words, the memory 16 slots: slot j gets word j modulo 7. The memory starts as noise; w is 0.9 in
+    the first turn, then falls from 0.5 by a tenth a turn.
+    """
+    rng, generator = np.random.default_rng([seed, 3]), torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.update.parameters(), lr=3e-3, weight_decay=0.01)
+    word = torch.arange(models.SLOTS) % dialogues.TURN
+    for _ in range(steps):
+        ids = dialogues.draw(rng, ROWS, turns)
+        with torch.no_grad():
+            data = model.encode(ids.flatten(0, 1)).unflatten(0, (ROWS, turns))
+        memory, loss = torch.randn(ROWS, models.SLOTS, models.D, generator=generator), 0
+        for t, w in enumerate((0.9, 0.5, 0.4, 0.3)[:turns]):
+            target = (1 - w) * memory.detach() + w * data[:, t, word]
+            memory, _ = model.update(memory, data[:, t])
+            loss = loss - F.cosine_similarity(memory, target, dim=-1).mean() / turns
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
 RECIPES = [rxt, full, window_1, window_14]
