@@ -123,4 +123,29 @@ def memory_alone(model: models.RxT, seed: int, steps: int = 150, turns: int = 4)
         optimizer.step()
 
 
-RECIPES = [rxt, full, window_1, window_14]
+def stages(folder: Path, trainings: int = 3) -> None:
+    """RxT trained on dialogues of 8 turns at once, with and without the paper's stages before: what lesson 15 compares."""
+    arms = {"4 alone": (), "1-2, then 4": (joint,), "3, then 4": (memory_alone,), "1-2-3, then 4": (joint, memory_alone)}
+    found = {}
+    for name, before in arms.items():
+        found[name] = []
+        for seed in range(trainings):
+            torch.manual_seed(seed)
+            model = models.RxT()
+            for stage in before:
+                stage(model, seed)
+            train(model, seed, ((8, 300),), description=f"{name}, {seed}")
+            found[name].append(round(accuracy(model.eval(), 8, 400), 4))
+    (folder / "runs.json").write_text(json.dumps({"accuracy": found}, indent=1) + "\n")
+    rows = [f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |" for name, values in found.items()]
+    write_card(folder, [
+        "What the paper's stages of training before the last one are good for here.", "",
+        f"{trainings} trainings of each kind: 300 steps of {ROWS} dialogues of 8 turns, AdamW, learning rate 0.003, loss on the "
+        "answers from the second turn on (stage 4). Before them, where named, 150 steps of stages 1 and 2 (`recipes.joint`) and 150 "
+        "steps of stage 3 (`recipes.memory_alone`).", "",
+        "Share of right answers from the second turn on, 400 fresh dialogues of 8 turns.", "",
+        "| stages | " + " | ".join(f"training {seed}" for seed in range(trainings)) + " |", "|---" * (trainings + 1) + "|",
+        *rows], library="")
+
+
+RECIPES = [rxt, full, window_1, window_14, stages]
