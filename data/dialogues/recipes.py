@@ -1,7 +1,6 @@
 """Recipes of DIALOGUES: RxT and its rivals, all trained alike; and what the stages of RxT's training are good for."""
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from data import dialogues, write_card
 from data.dialogues import models
 from utils.models import tiny
 
-STAGES = ((2, 100), (4, 200), (8, 700), (16, 500))  # (turns of a dialogue, steps)
-SHORT = ((2, 100), (4, 150), (8, 150))
+STAGES = ((2, 100), (4, 200), (8, 700), (16, 500))  # (turns of a dialogue, steps): decoders over the history
+RXT = ((8, 700), (16, 500))
 ROWS, LENGTHS = 64, (4, 8, 16, 32, 64)
 
 
@@ -41,15 +40,17 @@ def accuracy(model, turns: int, count: int = 200) -> float:
     return (model(ids)[:, 1:].argmax(-1) == ids[:, 1:, dialogues.ANSWER]).float().mean().item()
 
 
-def _make(folder: Path, about: str, make, config: dict, trainings: int = 2) -> None:
+def _make(folder: Path, about: str, make, config: dict, stages=STAGES, trainings: int = 2, before=()) -> None:
     trained, rows = [], []
     for seed in range(trainings):
         torch.manual_seed(seed)
         trained.append(make(**config))
-        train(trained[-1], seed, description=f"{folder.name} {seed}")
+        for stage in before:
+            stage(trained[-1], seed)
+        train(trained[-1], seed, stages, description=f"{folder.name} {seed}")
         rows.append(f"| {seed} | " + " | ".join(f"{accuracy(trained[-1], turns):.3f}" for turns in LENGTHS) + " |")
     models.save(trained, folder, config)
-    steps = ", ".join(f"{steps} of {turns}" for turns, steps in STAGES)
+    steps = ", ".join(f"{steps} of {turns}" for turns, steps in stages)
     parameters = sum(weight.numel() for weight in trained[0].parameters())
     write_card(folder, [
         about, "",
@@ -62,7 +63,8 @@ def _make(folder: Path, about: str, make, config: dict, trainings: int = 2) -> N
 
 def rxt(folder: Path) -> None:
     """The Reactive Transformer of lesson 15."""
-    _make(folder, "A Reactive Transformer: 16 memory slots, read before and updated after each answer.", models.RxT, {})
+    _make(folder, "A Reactive Transformer: 16 memory slots, read before and updated after each answer. Stages 1 and 2 of the paper's "
+          "training (`recipes.joint`), then stage 4.", models.RxT, {}, stages=RXT, trainings=3, before=(joint,))
 
 
 def full(folder: Path) -> None:
@@ -123,29 +125,15 @@ def memory_alone(model: models.RxT, seed: int, steps: int = 150, turns: int = 4)
         optimizer.step()
 
 
-def stages(folder: Path, trainings: int = 3) -> None:
-    """RxT trained on dialogues of 8 turns at once, with and without the paper's stages before: what lesson 15 compares."""
-    arms = {"4 alone": (), "1-2, then 4": (joint,), "3, then 4": (memory_alone,), "1-2-3, then 4": (joint, memory_alone)}
-    found = {}
-    for name, before in arms.items():
-        found[name] = []
-        for seed in range(trainings):
-            torch.manual_seed(seed)
-            model = models.RxT()
-            for stage in before:
-                stage(model, seed)
-            train(model, seed, ((8, 300),), description=f"{name}, {seed}")
-            found[name].append(round(accuracy(model.eval(), 8, 400), 4))
-    (folder / "runs.json").write_text(json.dumps({"accuracy": found}, indent=1) + "\n")
-    rows = [f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |" for name, values in found.items()]
-    write_card(folder, [
-        "What the paper's stages of training before the last one are good for here.", "",
-        f"{trainings} trainings of each kind: 300 steps of {ROWS} dialogues of 8 turns, AdamW, learning rate 0.003, loss on the "
-        "answers from the second turn on (stage 4). Before them, where named, 150 steps of stages 1 and 2 (`recipes.joint`) and 150 "
-        "steps of stage 3 (`recipes.memory_alone`).", "",
-        "Share of right answers from the second turn on, 400 fresh dialogues of 8 turns.", "",
-        "| stages | " + " | ".join(f"training {seed}" for seed in range(trainings)) + " |", "|---" * (trainings + 1) + "|",
-        *rows], library="")
+def rxt_alone(folder: Path) -> None:
+    """RxT without the stages before the last."""
+    _make(folder, "RxT from fresh weights: stage 4 of the paper's training alone.", models.RxT, {}, stages=RXT, trainings=3)
 
 
-RECIPES = [rxt, full, window_1, window_14, stages]
+def rxt_whole(folder: Path) -> None:
+    """RxT after all the paper's stages, memory attention alone included."""
+    _make(folder, "RxT after all the paper's stages: 1 and 2 (`recipes.joint`), 3 (`recipes.memory_alone`), 4.", models.RxT, {},
+          stages=RXT, trainings=3, before=(joint, memory_alone))
+
+
+RECIPES = [rxt, rxt_alone, rxt_whole, full, window_1, window_14]
