@@ -63,7 +63,7 @@ def _make(folder: Path, about: str, make, config: dict, stages=STAGES, trainings
 
 def rxt(folder: Path) -> None:
     """The Reactive Transformer of lesson 15."""
-    _make(folder, "A Reactive Transformer: 16 memory slots, read before and updated after each answer. Stages 1 and 2 of the paper's "
+    _make(folder, "A Reactive Transformer: 16 slots, read before and updated after each answer. Stages 1 and 2 of the paper's "
           "training (`recipes.joint`), then stage 4.", models.RxT, {}, stages=RXT, trainings=3, before=(joint,))
 
 
