@@ -151,6 +151,7 @@ class Cache:
 
 class History(nn.Module):
     """Two decoder layers over the tokens of a dialogue. `window`: a token sees its own turn and so many before it, all if None.
+    As embeddings hold the token before, too, a window also hears the last word before it.
 
     Positions are ALiBi's: a learned slope times the distance is taken off each attention score.
     """
