@@ -37,7 +37,7 @@ def test_a_shipped_reasoner_loads_and_has_a_card(name):
 
 
 def test_loading_names_what_is_wrong(data, monkeypatch):
-    with pytest.raises(CourseError, match="nothing called 'chains/weak'; it holds: chains/imperfect, chains/strong"):
+    with pytest.raises(CourseError, match="nothing called 'chains/weak'; it holds: .*chains/imperfect, .*chains/strong"):
         load("chains/weak")
     (data / "chains/strong" / "config.json").unlink()
     with pytest.raises(CourseError, match=r"config\.json is missing; .*`make data NAME=chains/strong`"):

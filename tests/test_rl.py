@@ -66,7 +66,12 @@ def test_groups_may_be_named(reasoner):
     assert not all(torch.equal(old, new) for old, new in zip(before, model.parameters()))
 
 
-def test_the_gradient_is_that_of_the_stated_objective(reasoner, monkeypatch):
+def by_start_and_entropy(problems, advantage, entropy):
+    return advantage * (1 + entropy) + 0.1 * torch.tensor([[problem.start] for problem in problems])
+
+
+@pytest.mark.parametrize("credit", [None, by_start_and_entropy])
+def test_the_gradient_is_that_of_the_stated_objective(reasoner, monkeypatch, credit):
     """Chunking by length must not change the gradient: compare with the objective written out in one pass."""
     model, tokenizer = reasoner
     problems = chains.problems(np.random.default_rng(1), 3)
@@ -74,7 +79,7 @@ def test_the_gradient_is_that_of_the_stated_objective(reasoner, monkeypatch):
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, bound: norms.append(
         [parameter.grad.clone() for parameter in parameters]))
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    history = rl.train(model, tokenizer, lambda step: problems, 1, seeded(4), group_size=4, entropy=0.01)
+    history = rl.train(model, tokenizer, lambda step: problems, 1, seeded(4), group_size=4, entropy=0.01, credit=credit)
     model.load_state_dict(weights)
     model.zero_grad()
     rollouts = tiny.sample(model, tokenizer, [problem.prompt for problem in problems for _ in range(4)], 60, generator=seeded(4))
@@ -82,8 +87,10 @@ def test_the_gradient_is_that_of_the_stated_objective(reasoner, monkeypatch):
     logits[:, :, model.generation_config.suppress_tokens] = -1e9
     policy = torch.distributions.Categorical(logits=logits)
     written = torch.arange(logits.shape[1]) < rollouts.lengths[:, None]
-    advantage = rl.advantages(torch.tensor(history[0].rewards), torch.arange(12) // 4)
-    objective = ((advantage[:, None] * policy.log_prob(rollouts.tokens) + 0.01 * policy.entropy()) * written).sum() / written.sum()
+    advantage = rl.advantages(torch.tensor(history[0].rewards), torch.arange(12) // 4)[:, None]
+    if credit:
+        advantage = credit([problem for problem in problems for _ in range(4)], advantage, policy.entropy().detach())
+    objective = ((advantage * policy.log_prob(rollouts.tokens) + 0.01 * policy.entropy()) * written).sum() / written.sum()
     objective.backward()
     for ours, parameter in zip(norms[0], model.parameters()):
         assert torch.allclose(ours, -parameter.grad, atol=1e-5)

@@ -1,7 +1,4 @@
 """The SHAPES world: boards, what is said about them, free shapes; and the shipped vision-language model."""
-import ast
-
-import nbformat
 import numpy as np
 import pytest
 import torch
@@ -9,31 +6,12 @@ from safetensors.torch import load_file
 
 from data import shapes
 from data.shapes import recipes, vlm
-from utils.course import notebook
 from utils.models.load import shipped
 from utils.settings import ROOT, CourseError
 
 BOARD = np.array([0, 0, 0, 0, 0, shapes.LABELS.index(("red", "circle")), 0, 0, 0, 0, 0, 0, 0, 0, 0,
                   shapes.LABELS.index(("blue", "square"))])  # a red circle at b3, a blue square at d1
 CAPTION = "b3 red circle d1 blue square <eos>"
-
-
-def lesson_definitions(number, *names):
-    """Names -> objects, defined by running just the definitions of `names` and the imports of a lesson's notebook."""
-    cells = nbformat.read(notebook.find(number), as_version=4).cells
-    nodes = [node for cell in cells if cell.cell_type == "code" for node in ast.parse(cell.source).body]
-    wanted, found = [], {}
-    for node in nodes:
-        targets = [getattr(node, "name", None)] + [name.id for target in getattr(node, "targets", [])
-                                                   for name in ast.walk(target) if isinstance(name, ast.Name)]
-        first = [name for name in targets if name in names and name not in found]
-        if isinstance(node, (ast.Import, ast.ImportFrom)) or first:
-            wanted.append(node)
-            found.update(dict.fromkeys(first))
-    assert set(found) == set(names), f"lesson {number} no longer defines {set(names) - set(found)}"
-    space = {}
-    exec(compile(ast.Module(wanted, []), f"lesson {number}", "exec"), space)  # noqa: S102
-    return space
 
 
 def rng(seed=0):
@@ -253,7 +231,7 @@ def test_the_shipped_llava_minis_are_as_good_as_their_card_says(name):
 
 
 @pytest.mark.parametrize("blocks, fusion", [(4, 1), (5, 0)])
-def test_the_recipes_llava_mini_is_the_one_that_lesson_81_writes_out(blocks, fusion):
+def test_the_recipes_llava_mini_is_the_one_that_lesson_81_writes_out(lesson_definitions, blocks, fusion):
     written = lesson_definitions(81, "SIDE", "where", "angles", "PE", "run", "LlavaMini", "compress", "prefuse", "mini_text")
     trained, taught = recipes.LlavaMini(blocks, fusion, seed=3), written["LlavaMini"](blocks, fusion)
     taught.load_state_dict(trained.state_dict())
@@ -269,7 +247,7 @@ def test_the_recipes_llava_mini_is_the_one_that_lesson_81_writes_out(blocks, fus
     assert not torch.allclose(changed, expected), "the comparison does not see the queries"
 
 
-def test_the_recipes_models_that_read_every_patch_are_those_of_lesson_81():
+def test_the_recipes_models_that_read_every_patch_are_those_of_lesson_81(lesson_definitions):
     written = lesson_definitions(81, "SIDE", "run", "llava_text")
     labels = shapes.scenes(rng(), 4, recipes.MINI_SIDE, [5])
     tokens, _, _ = recipes.packed_batch(rng(1), labels, 3, recipes.MINI_MIX)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from transformers import OPTConfig
 
-from data import grammar
+from data import grammar, write_card
 from utils.models import tiny
 
 STEPS, BATCH, LEARNING_RATE = 2500, 32, 3e-3
@@ -31,14 +31,13 @@ def reporter(folder: Path) -> None:
         test = grammar.records(np.random.default_rng([0, 1]), 500, [name])
         written = tiny.sample(model, tokenizer, [record.prompt for record in test], 19, temperature=0).texts
         rows.append(f"| {name} | {np.mean([text == record.report for text, record in zip(written, test)]):.3f} |")
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "",
+    write_card(folder, [
         "Turns a record of a contest into a report of four clauses, in the clause order that the prompt asks for.", "",
         f"An OPTForCausalLM of {model.num_parameters():,} parameters for the GRAMMAR world (`data/grammar`), "
         f"vocabulary {len(tokenizer)} words, trained from fresh weights (seed 0) for {STEPS} steps of {BATCH} records at a "
         f"learning rate of {LEARNING_RATE:g}, the loss on the reports alone.", "",
         "Share of 500 fresh records whose whole report is right, greedy.", "",
-        "| domain | exact match |", "|---|---|", *rows, ""]))
+        "| domain | exact match |", "|---|---|", *rows])
 
 
 RECIPES = [reporter]

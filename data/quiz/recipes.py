@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data import quiz
+from data import quiz, write_card
 from utils.models import rl, tiny
 
 EASY = (1, 2)  # levels that the training texts answer at once; harder ones are only ever answered with reasoning
@@ -42,14 +42,14 @@ def _quiz_model(folder: Path, about: str, width: int, n_layers: int, steps: int,
             outcome = rl.evaluate(model, tokenizer, asked, temperature=0, max_new_tokens=10)
             rows.append(f"| {family} | {prompt} | " + " | ".join(
                 f"{accuracy:.2f} / {tokens:.1f}" for accuracy, tokens in outcome.by_n().values()) + " |")
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
+    write_card(folder, [
+        about, "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters for the QUIZ world (`data/quiz`), vocabulary "
         f"{len(tokenizer)} words, trained from fresh weights (seed 0) for {steps} steps of 48 right answers at a learning rate "
         "of 3e-3. Half of the answers are direct, after the plain prompt, to questions of levels 1 and 2; half are reasoned, "
         f"after the elaborate prompt, to questions of levels 1 to {max(levels)} (in the first fifth of the steps 1 to 2).", "",
         "Accuracy / mean tokens on 200 fresh questions of each level, greedy.", "",
-        "| family | prompt | " + " | ".join(f"n = {n}" for n in range(1, 6)) + " |", "|---" * 7 + "|", *rows, ""]))
+        "| family | prompt | " + " | ".join(f"n = {n}" for n in range(1, 6)) + " |", "|---" * 7 + "|", *rows])
 
 
 def teacher(folder: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from data import recall
+from data import recall, write_card
 from utils.models import tiny
 
 KEYS = 16  # the longest contexts of the training have so many keys
@@ -110,8 +110,7 @@ def reader(folder: Path, seed: int = 0, steps: int = 1600) -> None:
                 found = model(input_ids=input_ids, use_cache=False).logits[:, -5::3].argmax(-1)
             cells.append(f"{(found == input_ids[:, -4::3]).float().mean().item():.3f}")
         rows.append(f"| {kind} | " + " | ".join(cells) + " |")
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "",
+    write_card(folder, [
         "Reads a context of facts and answers questions that need one fact, two in a row, or all of them.", "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters for the RECALL world (`data/recall`), "
         f"vocabulary {len(tokenizer)} words, trained for {steps} steps of 32 dialogues (seed {seed}) on contexts that grow "
@@ -120,7 +119,7 @@ def reader(folder: Path, seed: int = 0, steps: int = 1600) -> None:
         "also asked for after the second layer.", "",
         "Share of right answers on 500 fresh queries, by kind and by the keys of the context (24 is more than it trained "
         "on).", "",
-        "| | 4 | 8 | 16 | 24 |", "|---|---|---|---|---|", *rows, ""]))
+        "| | 4 | 8 | 16 | 24 |", "|---|---|---|---|---|", *rows])
 
 
 RECIPES = [reader]

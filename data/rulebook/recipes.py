@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data import rulebook
+from data import rulebook, write_card
 from utils.models import tiny
 
 BATCH = 64
@@ -35,15 +35,15 @@ def _reasoner(folder: Path, about: str, steps: int, lr: float, **sizes) -> None:
         mode = np.array([problem.mode for problem in test])
         cells = [right.mean(), np.mean(first), right[mode < 2].mean(), right[mode >= 5].mean()]
         rows.append(f"| {name} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
+    write_card(folder, [
+        about, "",
         f"A LlamaForCausalLM of {model.num_parameters():,} parameters (layers: {model.config.num_hidden_layers}, width: "
         f"{model.config.hidden_size}) for the RULEBOOK world (`data/rulebook`), vocabulary {len(tokenizer)} words, "
         f"trained from fresh weights (seed 0) for {steps} steps of {BATCH} problems, half in each format, at a learning rate "
         f"of {lr:g}, the loss on the thoughts and answers; mean loss of the last 50 steps {np.mean(losses[-50:]):.3f}.", "",
         "Share of 500 fresh problems, sampled at temperature 0.6.", "",
         "| format | answer right | first step right | answer right, modes 0-1 | answer right, modes 5-9 |",
-        "|---|---|---|---|---|", *rows, ""]))
+        "|---|---|---|---|---|", *rows])
 
 
 def small(folder: Path) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers.models.glm.modeling_glm import GlmDecoderLayer
 
-from data import shapes
+from data import shapes, write_card
 from data.shapes import diffusion, vlm
 from utils.models import tiny
 from utils.progress import progress
@@ -107,8 +107,7 @@ def vlm_4x4(folder: Path) -> None:
     named = model.encoder.head(model.encode(shapes.boards(test, labels))).argmax(-1).numpy()
     rows = [f"| {kind} | {share:.3f} |" for kind, share in exact(model, test, 1000).items()]
     count = [sum(weight.numel() for weight in part.parameters()) for part in (model.language_model, model.encoder)]
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "",
+    write_card(folder, [
         "Describes boards of 4 x 4 squares (`data/shapes`) and answers questions about them. Load it with "
         "`data.shapes.vlm.load`.", "",
         f"A language model of {count[0]:,} parameters (GlmForCausalLM, 3 blocks, vocabulary {len(shapes.VOCABULARY)} words) after "
@@ -118,7 +117,7 @@ def vlm_4x4(folder: Path) -> None:
         "each with a caption and 6 questions (" + ", ".join(f"{kind} {share:g}" for kind, share in mix.items()) + "), the loss on "
         "the answers alone. It has never been asked to count.", "",
         "Share of exact texts on 1000 fresh boards with 1 to 8 objects, rendered to pixels, greedy decoding.", "",
-        "| text | exact |", "|---|---|", *rows, ""]))
+        "| text | exact |", "|---|---|", *rows], library="")
 
 
 # ---- lesson 81: one vision token -------------------------------------------------------------------------------------
@@ -246,13 +245,13 @@ def _save_mini(folder: Path, about: str, rows: dict, models: dict[str, nn.Module
     for name, model in models.items():
         save_file({key: value.half() for key, value in model.state_dict().items()}, folder / f"{name}.safetensors")
     lines = [f"| `{name}` | {steps} | " + " | ".join(f"{share:.3f}" for share in shares) + " |" for name, (steps, shares) in rows.items()]
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
+    write_card(folder, [
+        about, "",
         f"Weights in half precision; trained in single precision from fresh weights (seed {seed}) by `data/shapes/recipes.py`: 16 "
         "fresh boards of 6 x 6 squares with 1 to 8 objects per update, 6 questions about each (" +
         ", ".join(f"{kind} {share:g}" for kind, share in MINI_MIX.items()) + "), the loss on the answers alone.", "",
         "Share of exact answers about 500 fresh boards with 3 to 8 objects, rendered to pixels, greedy decoding.", "",
-        "| model | updates | what | color | shape | where |", "|---|---|---|---|---|---|", *lines, ""]))
+        "| model | updates | what | color | shape | where |", "|---|---|---|---|---|---|", *lines], library="")
 
 
 def llava_full(folder: Path) -> None:
@@ -312,8 +311,7 @@ def denoiser(folder: Path) -> None:
     diffusion.save(model.eval(), folder)
     noise, classes = _asked(1)
     rows = [f"| {count} | {_measured(diffusion.euler(model, noise, classes, count), classes)} |" for count in (1, 2, 4, 8, 16, 32)]
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "---", f"# {folder.parent.name}/{folder.name}", "",
+    write_card(folder, [
         "Draws a free shape (`data/shapes`) of a given class on 16 x 16 pixels.", "",
         f"A diffusion transformer (`data/shapes/diffusion.py`) of {sum(p.numel() for p in model.parameters()):,} parameters: "
         f"{model.config['blocks']} blocks of width {model.config['d_model']} on 16 patches, conditioned on noise level and class. "
@@ -321,7 +319,7 @@ def denoiser(folder: Path) -> None:
         f"2e-3; mean loss of the last 200 steps {sum(losses[-200:]) / 200:.4f}.", "",
         "450 samples by number of Euler steps: the share whose nearest drawing has the class asked for, and the mean squared "
         "difference from that drawing.", "",
-        "| steps | right class | residual |", "|---|---|---|", *rows, ""]))
+        "| steps | right class | residual |", "|---|---|---|", *rows], library="")
 
 
 RECIPES = [vlm_4x4, llava_full, llava_mini, denoiser]

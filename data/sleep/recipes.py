@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from transformers import Lfm2Config
 
-from data import sleep
+from data import sleep, write_card
 from utils.models import tiny
 
 
@@ -56,13 +56,13 @@ def _sleep_model(folder: Path, seed: int, steps: int, about: str) -> None:
             right = np.mean([context.correct(query, text) for context, query, text in zip(contexts, asked, texts)])
             cells.append(f"{right:.2f} / {np.mean([len(text.split()) for text in texts]):.1f}")
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
-    (folder / "README.md").write_text("\n".join([
-        "---", "license: mit", "library_name: transformers", "---", f"# {folder.parent.name}/{folder.name}", "", about, "",
+    write_card(folder, [
+        about, "",
         f"An Lfm2ForCausalLM (short convolutions and attention in turn) of {model.num_parameters():,} parameters for the "
         f"SLEEP world (`data/sleep`), vocabulary {len(tokenizer)} words, trained from fresh weights (seed {seed}) "
         f"for {steps} steps of 48 texts at a learning rate of 3e-3.", "",
         "Accuracy / mean tokens on 300 fresh contexts, greedy, by the number of operations that the query adds.", "",
-        "| | 0 | 1 | 2 |", "|---|---|---|---|", *rows, ""]))
+        "| | 0 | 1 | 2 |", "|---|---|---|---|", *rows])
 
 
 def reasoner(folder: Path) -> None:

@@ -74,7 +74,7 @@ def advantages(rewards: torch.Tensor, groups: torch.Tensor, normalise: bool = Fa
 
 
 def train(model, tokenizer, draw, steps: int, generator: torch.Generator, reward=None, group_size: int = 8,
-          group=None, normalise: bool = False, entropy=0.0, lr: float = 1e-3, max_new_tokens: int = 60,
+          group=None, normalise: bool = False, entropy=0.0, credit=None, lr: float = 1e-3, max_new_tokens: int = 60,
           description: str = "policy gradient") -> list[Step]:
     """Improve `model` in place by group-relative policy gradient; returns one `Step` per step.
 
@@ -93,6 +93,8 @@ def train(model, tokenizer, draw, steps: int, generator: torch.Generator, reward
         answers to one problem side by side. By default the reward is `correct`.
     `group(problem)` names the group that a problem's rollouts are compared in; by default each drawn problem is one.
     `entropy` is e_i for all, or a function with the arguments of `reward` that returns B floats.
+    `credit(problems, advantage, entropy)` turns A_i of some rollouts, (rows, 1), into one advantage per token, (rows, R);
+        `problems` are theirs, `entropy` the H_it, (rows, R), without gradient. By default every token has its rollout's.
     AdamW (learning rate `lr`, betas 0.9 and 0.95, no weight decay), gradient norm clipped at 1.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
@@ -104,10 +106,9 @@ def train(model, tokenizer, draw, steps: int, generator: torch.Generator, reward
         rollouts = tiny.sample(model, tokenizer, [problem.prompt for problem in problems], max_new_tokens, generator=generator)
         outcome = judge(problems, rollouts)
         correct = torch.from_numpy(outcome.correct)
-        rewards = correct.float() if reward is None else torch.as_tensor(
-            reward(problems, rollouts, correct), dtype=torch.float32)
-        bonus = torch.as_tensor(entropy(problems, rollouts, correct) if callable(entropy) else entropy, dtype=torch.float32)
-        bonus = bonus.expand(len(problems))
+        judged = problems, rollouts, correct
+        rewards = torch.as_tensor(correct if reward is None else reward(*judged), dtype=torch.float32)
+        bonus = torch.as_tensor(entropy(*judged) if callable(entropy) else entropy, dtype=torch.float32).expand(len(problems))
         names = [i // group_size for i in range(len(problems))] if group is None else [group(problem) for problem in problems]
         number = {name: i for i, name in enumerate(dict.fromkeys(names))}
         advantage = advantages(rewards, torch.tensor([number[name] for name in names]), normalise)
@@ -116,11 +117,12 @@ def train(model, tokenizer, draw, steps: int, generator: torch.Generator, reward
         entropies = torch.zeros(len(problems))
         for rows in rollouts.lengths.argsort().chunk(CHUNKS):
             log_p = torch.log_softmax(tiny.response_logits(model, rollouts, rows) + ban, dim=-1)  # (rows, R, vocabulary)
-            tokens = rollouts.tokens[rows, :log_p.shape[1]]
             written = torch.arange(log_p.shape[1]) < rollouts.lengths[rows, None]  # (rows, R)
-            taken = log_p.gather(2, tokens[:, :, None])[:, :, 0]
+            taken = log_p.gather(2, rollouts.tokens[rows, :log_p.shape[1], None])[:, :, 0]
             surprise = -(log_p.exp() * log_p.masked_fill(ban == -math.inf, 0.0)).sum(-1)
-            gain = advantage[rows, None] * taken + bonus[rows, None] * surprise
+            earned = advantage[rows, None] if credit is None else credit(
+                [problems[i] for i in rows.tolist()], advantage[rows, None], surprise.detach())
+            gain = earned * taken + bonus[rows, None] * surprise
             (-gain.masked_fill(~written, 0.0).sum() / rollouts.lengths.sum()).backward()
             entropies[rows] = surprise.detach().masked_fill(~written, 0.0).sum(1) / rollouts.lengths[rows]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
