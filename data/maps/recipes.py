@@ -13,7 +13,7 @@ from data.maps import ARROW, ASK, HOPS, PLACE, PLACES
 from utils.models import tiny
 from utils.models.load import load
 
-BASE_STEPS, STEPS, LR, TRAININGS = 2400, 1500, 2e-3, 3
+BASE_STEPS, STEPS, LR, TRAININGS = 2400, 3000, 1e-3, 3
 
 
 def fresh(seed: int):
